@@ -15,4 +15,5 @@ export default defineConfig({
   // The package is "type": "module": ES modules are .js/.d.ts, CommonJS is .cjs/.d.cts.
   fixedExtension: false,
   hash: false,
+  logLevel: "error",
 });

@@ -1,0 +1,127 @@
+// Import direction. The arrow is ts/ -> crates/node -> crates/engine, and inside of ts/ and of the
+// engine data flows one way too: modules form no cycle. What each file may import from outside is
+// a short list here, so that a new dependency is a decision and not an accident.
+import { posix } from "node:path";
+import { crateImports } from "./rust.mjs";
+import { imports } from "./typescript.mjs";
+
+/** Crates that each of our crates may depend on; tests and benchmarks may use more. */
+const CRATE_DEPENDENCIES = {
+  engine: ["crossbeam-utils", "foldhash", "libc", "loom", "windows-sys"],
+  node: ["libc", "napi", "napi-derive", "napi-sys", "napi-build", "nearcache-engine", "windows-sys"],
+};
+
+/**
+ * Checks a whole tree. `files` maps paths to texts; the result is `{ path, line, rule, message }[]`.
+ * `runtimeDependencies` are the packages that ts/ may import.
+ */
+export function checkDirection(files, runtimeDependencies) {
+  const paths = [...files.keys()];
+  const typescript = paths.filter((path) => /^ts\/.*\.ts$/.test(path));
+  const engine = paths.filter((path) => /^crates\/engine\/src\/.*\.rs$/.test(path));
+  const manifests = paths.filter((path) => /^crates\/\w+\/Cargo\.toml$/.test(path));
+  return [
+    ...typescript.flatMap((path) => checkOutsideImports(path, files.get(path), runtimeDependencies)),
+    ...checkCycles(typescriptGraph(typescript, files)),
+    ...checkCycles(engineGraph(engine, files)),
+    ...manifests.flatMap((path) => checkManifest(path, files.get(path))),
+  ];
+}
+
+function checkOutsideImports(path, text, runtimeDependencies) {
+  return imports(path, text).flatMap(({ name, line }) => {
+    const message = outsideImportProblem(path, name, runtimeDependencies);
+    return message ? [{ path, line, rule: "import", message }] : [];
+  });
+}
+
+function outsideImportProblem(path, name, runtimeDependencies) {
+  if (name.startsWith(".")) {
+    const target = posix.join(posix.dirname(path), name);
+    if (!target.startsWith("ts/")) {
+      return `${name} lies outside of ts/`;
+    }
+    return /^ts\/index\./.test(target) ? "index is the outside face: import the module itself" : undefined;
+  }
+  const packageName = name.split("/", name.startsWith("@") ? 2 : 1).join("/");
+  const isKnown = name.startsWith("node:") || runtimeDependencies.includes(packageName);
+  return isKnown ? undefined : `${name} is no dependency of the published package`;
+}
+
+/** From each file in ts/ to the files it imports. */
+function typescriptGraph(paths, files) {
+  const graph = new Map();
+  for (const path of paths) {
+    const edges = imports(path, files.get(path))
+      .filter(({ name }) => name.startsWith("."))
+      .map(({ name, line }) => ({ to: resolveImport(path, name), from: path, line }));
+    graph.set(path, edges);
+  }
+  return graph;
+}
+
+function resolveImport(path, name) {
+  return posix.join(posix.dirname(path), name).replace(/\.[cm]?js$/, ".ts");
+}
+
+/** From each top-level module of the engine to the modules it uses; lib.rs only names them all. */
+function engineGraph(paths, files) {
+  const graph = new Map();
+  for (const path of paths) {
+    const from = moduleOf(path);
+    if (from !== "lib") {
+      const edges = crateImports(files.get(path))
+        .filter(({ name }) => name !== from)
+        .map(({ name, line }) => ({ to: name, from: path, line }));
+      graph.set(from, [...(graph.get(from) ?? []), ...edges]);
+    }
+  }
+  return graph;
+}
+
+function moduleOf(path) {
+  return /^crates\/\w+\/src\/(\w+)/.exec(path)[1];
+}
+
+/** Depth first; an edge back to a module that is still open closes a cycle. */
+function checkCycles(graph) {
+  const state = new Map();
+  const found = [];
+  const walk = (name, trail) => {
+    state.set(name, "open");
+    for (const edge of graph.get(name) ?? []) {
+      if (state.get(edge.to) === "open") {
+        const cycle = [...trail.slice(trail.indexOf(edge.to)), edge.to].join(" -> ");
+        found.push({ path: edge.from, line: edge.line, rule: "cycle", message: `imports go in a circle: ${cycle}` });
+      } else if (!state.has(edge.to) && graph.has(edge.to)) {
+        walk(edge.to, [...trail, edge.to]);
+      }
+    }
+    state.set(name, "done");
+  };
+  for (const name of graph.keys()) {
+    if (!state.has(name)) {
+      walk(name, [name]);
+    }
+  }
+  return found;
+}
+
+/** Reads the `[dependencies]` tables of a manifest: one `name = …` per line is all that we write there. */
+function checkManifest(path, text) {
+  const crate = /^crates\/(\w+)\//.exec(path)[1];
+  const allowed = CRATE_DEPENDENCIES[crate];
+  const found = [];
+  let isDependencies = false;
+  for (const [index, line] of text.split("\n").entries()) {
+    if (line.startsWith("[")) {
+      isDependencies = /^\[(target\..*\.)?(build-)?dependencies\]/.test(line);
+    }
+    const name = /^([\w-]+)(?:\.\w+)?\s*=/.exec(line)?.[1];
+    if (allowed && isDependencies && name && !allowed.includes(name)) {
+      const message = `crates/${crate} must not depend on ${name} (scripts/style/direction.mjs lists what it may)`;
+      found.push({ path, line: index + 1, rule: "import", message });
+    }
+  }
+  return found;
+}
