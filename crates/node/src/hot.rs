@@ -1,0 +1,129 @@
+//! The functions that a service calls per request: one native call each, and no allocation on a hit whose key is
+//! shorter than 1 KiB and whose value fits the handle's buffers.
+
+use std::slice;
+
+use nearcache_engine::Ttl;
+
+use crate::entry::{Call, native};
+use crate::errors::Failure;
+use crate::handle::Live;
+use crate::js::Val;
+use crate::keys::{self, KeyBuffer};
+use crate::ttl;
+use crate::values;
+
+native! {
+    /// `get(key)`: counts a hit or a miss; with an L0, hot entries become watched.
+    get[1] = |call| look_up(call, Counted::Yes);
+    /// `peek(key)`: no statistics, no frequency.
+    peek[1] = |call| look_up(call, Counted::No);
+    /// `set(key, value, ttlMs?)` of a string, a number or null.
+    set[3] = set_native;
+    /// `setBytes(key, kind, bytes, length, ttlMs?)`; `bytes` null: they lie in scratch, after the header.
+    set_bytes[5] = set_foreign;
+    /// `has(key)`: no statistics.
+    has[1] = |call| with_key(call, |call, live, key| call.env.boolean(live.engine.contains(key)));
+    /// `delete(key)`: whether there was such an entry.
+    delete[1] = |call| with_key(call, |call, live, key| call.env.boolean(live.engine.delete(key)));
+    /// `ttl(key)`: milliseconds left, `Infinity`, or `undefined` for no entry.
+    remaining[1] = |call| with_key(call, remaining_ttl);
+    /// `touch(key, ttlMs?)`: whether there was such an entry.
+    touch[2] = |call| with_key(call, set_ttl);
+}
+
+/// Whether a look-up counts in the statistics and for the entry's frequency.
+#[derive(Clone, Copy)]
+enum Counted {
+    Yes,
+    No,
+}
+
+#[inline(always)]
+fn look_up<'c>(call: &Call<'c, 1>, counted: Counted) -> Result<Val<'c>, Failure> {
+    with_key(call, |call, live, key| {
+        let take = |value: nearcache_engine::Value<'_>| values::take(live, &value);
+        let taken = match counted {
+            Counted::No => live.engine.peek(key, take),
+            Counted::Yes if live.watch => live.engine.get_watched(key, take),
+            Counted::Yes => live.engine.get(key, take),
+        };
+        match taken {
+            Some(taken) => values::to_js(call.env, live, &taken),
+            None => Ok(Val::UNDEFINED),
+        }
+    })
+}
+
+/// Reads the first argument as a key and goes on.
+#[inline(always)]
+fn with_key<'c, const ARGS: usize>(
+    call: &Call<'c, ARGS>,
+    body: impl FnOnce(&Call<'c, ARGS>, &Live, &[u8]) -> Result<Val<'c>, Failure>,
+) -> Result<Val<'c>, Failure> {
+    let live = call.handle.live()?;
+    let mut buffer = KeyBuffer::new();
+    let key = keys::read(call.env, call.args[0], &mut buffer)?;
+    body(call, live, &key)
+}
+
+/// The TTL in argument `index`; without it the cache's own, and without a native call.
+#[inline(always)]
+fn ttl_at<const ARGS: usize>(call: &Call<'_, ARGS>, index: usize) -> Result<Ttl, Failure> {
+    if call.given <= index {
+        Ok(Ttl::Default)
+    } else {
+        ttl::argument(call.env, call.args[index])
+    }
+}
+
+fn set_native<'c>(call: &Call<'c, 3>) -> Result<Val<'c>, Failure> {
+    with_key(call, |call, live, key| {
+        values::store(call.env, live, key, call.args[1], ttl_at(call, 2)?)?;
+        Ok(Val::UNDEFINED)
+    })
+}
+
+fn set_foreign<'c>(call: &Call<'c, 5>) -> Result<Val<'c>, Failure> {
+    with_key(call, |call, live, key| {
+        let kind = values::foreign_kind(call.env, call.args[1])?;
+        let ttl = ttl_at(call, 4)?;
+        live.engine
+            .set(key, bytes_argument(call, live)?, kind, ttl)?;
+        Ok(Val::UNDEFINED)
+    })
+}
+
+/// The first `length` bytes of the array, or of scratch.
+fn bytes_argument<'l>(call: &Call<'_, 5>, live: &'l Live) -> Result<&'l [u8], Failure> {
+    let length = call
+        .env
+        .as_number(call.args[3])
+        .filter(|length| *length >= 0.0);
+    let length = length
+        .ok_or_else(|| Failure::InvalidOption("length must be a number".to_owned()))?
+        as usize;
+    let too_short = || Failure::InvalidOption(format!("there are no {length} bytes to store"));
+    match call.env.uint8array_data(call.args[2]) {
+        Some((_, available)) if available < length => Err(too_short()),
+        Some(_) if length == 0 => Ok(&[]),
+        // SAFETY: the array has at least `length` bytes there, and no JavaScript runs before they are copied.
+        Some((data, _)) => Ok(unsafe { slice::from_raw_parts(data, length) }),
+        None => live
+            .scratch
+            .body(length)
+            .map(|body| &*body)
+            .ok_or_else(too_short),
+    }
+}
+
+fn remaining_ttl<'c>(call: &Call<'c, 1>, live: &Live, key: &[u8]) -> Result<Val<'c>, Failure> {
+    match live.engine.remaining_ms(key) {
+        Some(remaining_ms) => call.env.number(ttl::to_ms(remaining_ms)),
+        None => Ok(Val::UNDEFINED),
+    }
+}
+
+fn set_ttl<'c>(call: &Call<'c, 2>, live: &Live, key: &[u8]) -> Result<Val<'c>, Failure> {
+    call.env.boolean(live.engine.touch(key, ttl_at(call, 1)?)?)
+}

@@ -1,0 +1,182 @@
+//! Values: JavaScript to bytes with a kind, and back.
+//!
+//! The kind lies in the record (4 bits), so that strings and numbers have one representation that a Redis client
+//! would understand, and come back without a codec. Inside the engine's closure bytes are only copied; JavaScript
+//! values are made after it.
+
+use nearcache_engine::{Ttl, Value};
+
+use crate::errors::Failure;
+use crate::handle::Live;
+use crate::js::{Env, Val};
+use crate::numbers::{self, DECIMAL_BYTES_MAX};
+use crate::scratch::Field;
+use crate::text::{self, Encoding, Refused};
+
+/// A string of ASCII characters.
+const ASCII: u8 = 1;
+/// A string as UTF-8.
+const UTF8: u8 = 2;
+/// A string with lone surrogates, as WTF-8.
+const WTF8: u8 = 3;
+/// A safe integer as decimal text, what Redis would hold.
+const INTEGER: u8 = 4;
+/// Any other number: 8 bytes, little endian.
+const FLOAT: u8 = 5;
+/// `null`: no bytes.
+const NULL: u8 = 6;
+/// 0 (bytes), 7 (boolean), 8 (bigint), 9 (codec), 10 (Buffer), 11 (own codec) and 12 to 15 (free) are ts/'s.
+const KIND_MAX: u32 = 15;
+
+/// What a look-up found, copied out of the engine.
+pub enum Taken {
+    /// In the handle's text buffer.
+    Text { kind: u8, length: usize },
+    /// Too long for the text buffer.
+    Long { kind: u8, bytes: Vec<u8> },
+    /// In scratch, with its header.
+    InScratch,
+    /// Too long for scratch, whose header says how long.
+    TooLong,
+}
+
+/// Copies a found value out. Runs while the engine is pinned: no JavaScript, and no allocation unless it is long.
+#[inline(always)]
+pub fn take(live: &Live, value: &Value<'_>) -> Taken {
+    if live.watch {
+        live.scratch.write(Field::Watched, u32::from(value.watched));
+        live.scratch.write(Field::ExpiryTick, value.expires_at);
+    }
+    let (kind, length) = (value.kind, value.len());
+    if !(ASCII..=NULL).contains(&kind) {
+        return take_to_scratch(live, value);
+    }
+    // SAFETY: the only use of the text buffer in this call up to here, and it ends with this block.
+    match unsafe { live.text() }.get_mut(..length) {
+        Some(text) => {
+            value.copy_to(text);
+            Taken::Text { kind, length }
+        }
+        None => Taken::Long {
+            kind,
+            bytes: value.to_vec(),
+        },
+    }
+}
+
+fn take_to_scratch(live: &Live, value: &Value<'_>) -> Taken {
+    live.scratch.write(Field::Kind, u32::from(value.kind));
+    live.scratch.write(
+        Field::Length,
+        u32::try_from(value.len()).unwrap_or(u32::MAX),
+    );
+    match live.scratch.body(value.len()) {
+        Some(body) => {
+            value.copy_to(body);
+            Taken::InScratch
+        }
+        None => Taken::TooLong,
+    }
+}
+
+/// What JavaScript gets: the value itself, `true` where it is in scratch, `false` where scratch is too small.
+#[inline(always)]
+pub fn to_js<'c>(env: Env<'c>, live: &Live, taken: &Taken) -> Result<Val<'c>, Failure> {
+    match taken {
+        Taken::Text { kind, length } => {
+            // SAFETY: the only use of the text buffer at this time; `take` has let go of it.
+            let text = unsafe { live.text() };
+            native_to_js(env, *kind, &text[..*length])
+        }
+        Taken::Long { kind, bytes } => native_to_js(env, *kind, bytes),
+        Taken::InScratch => env.boolean(true),
+        Taken::TooLong => env.boolean(false),
+    }
+}
+
+#[inline(always)]
+fn native_to_js<'c>(env: Env<'c>, kind: u8, bytes: &[u8]) -> Result<Val<'c>, Failure> {
+    match kind {
+        ASCII => env.latin1(bytes),
+        UTF8 => text::to_js(env, bytes, Encoding::Utf8),
+        WTF8 => text::to_js(env, bytes, Encoding::Wtf8),
+        INTEGER => match numbers::parse(bytes) {
+            Some(integer) => numbers::to_js(env, integer),
+            None => env.number(f64::NAN),
+        },
+        FLOAT => env.number(bytes.try_into().map_or(f64::NAN, f64::from_le_bytes)),
+        _ => env.null(),
+    }
+}
+
+/// Stores a string, a number or null.
+#[inline(always)]
+pub fn store<'c>(
+    env: Env<'c>,
+    live: &Live,
+    key: &[u8],
+    value: Val<'c>,
+    ttl: Ttl,
+) -> Result<(), Failure> {
+    let bytes_max = usize::try_from(live.value_bytes_max).unwrap_or(usize::MAX);
+    // SAFETY: the only use of the text buffer in this call; Node writes initialised bytes.
+    match text::read(env, value, unsafe { live.text_uninit() }, bytes_max) {
+        Ok((text, encoding)) => {
+            let kind = match encoding {
+                Encoding::Ascii => ASCII,
+                Encoding::Utf8 => UTF8,
+                Encoding::Wtf8 => WTF8,
+            };
+            Ok(live.engine.set(key, &text, kind, ttl)?)
+        }
+        Err(Refused::TooLong { length }) => Err(Failure::ValueTooLarge {
+            length: length as u64,
+            max: live.value_bytes_max,
+        }),
+        Err(Refused::NotString) => store_other(env, live, key, value, ttl),
+    }
+}
+
+fn store_other<'c>(
+    env: Env<'c>,
+    live: &Live,
+    key: &[u8],
+    value: Val<'c>,
+    ttl: Ttl,
+) -> Result<(), Failure> {
+    if let Some(number) = env.as_number(value) {
+        return store_number(live, key, number, ttl);
+    }
+    if env.type_of(value) == Some(napi_sys::ValueType::napi_null) {
+        return Ok(live.engine.set(key, &[], NULL, ttl)?);
+    }
+    Err(Failure::InvalidOption(
+        "set takes a string, a number or null; setBytes takes the rest".to_owned(),
+    ))
+}
+
+fn store_number(live: &Live, key: &[u8], number: f64, ttl: Ttl) -> Result<(), Failure> {
+    match numbers::as_integer(number) {
+        Some(integer) => {
+            let mut text = [0; DECIMAL_BYTES_MAX];
+            Ok(live
+                .engine
+                .set(key, numbers::format(integer, &mut text), INTEGER, ttl)?)
+        }
+        None => Ok(live.engine.set(key, &number.to_le_bytes(), FLOAT, ttl)?),
+    }
+}
+
+/// A kind whose bytes come from ts/: not one that is converted natively, whose bytes this file vouches for.
+pub fn foreign_kind(env: Env<'_>, value: Val<'_>) -> Result<u8, Failure> {
+    let kind = env.as_number(value).unwrap_or(f64::NAN);
+    let is_foreign = kind == 0.0
+        || (kind > f64::from(NULL) && kind <= f64::from(KIND_MAX) && kind.fract() == 0.0);
+    if is_foreign {
+        Ok(kind as u8)
+    } else {
+        Err(Failure::InvalidOption(format!(
+            "{kind} is no kind of bytes"
+        )))
+    }
+}
