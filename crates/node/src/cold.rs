@@ -2,7 +2,6 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::slice;
 
 use napi_sys as sys;
 use nearcache_engine::{Cache, Cursor, Drained};
@@ -146,19 +145,12 @@ unsafe extern "C" fn drop_keeper(_env: sys::napi_env, _data: *mut c_void, keeper
 
 fn replace_blob<'c>(call: &Call<'c, 2>) -> Result<Val<'c>, Failure> {
     let live = call.handle.live()?;
-    let (Some((data, length)), Some(expected)) = (
-        call.env.uint8array_data(call.args[0]),
-        call.env.as_number(call.args[1]),
-    ) else {
+    // SAFETY: the bytes are copied before any JavaScript runs.
+    let bytes = unsafe { call.env.uint8array_bytes(call.args[0]) };
+    let (Some(bytes), Some(expected)) = (bytes, call.env.as_number(call.args[1])) else {
         return Err(Failure::InvalidOption(
             "sharedBlobSet takes a Uint8Array and a version".to_owned(),
         ));
-    };
-    // SAFETY: the array has `length` bytes there, and no JavaScript runs before they are copied.
-    let bytes = if length == 0 {
-        &[]
-    } else {
-        unsafe { slice::from_raw_parts(data, length) }
     };
     call.env
         .boolean(live.store.blob.replace(bytes, expected as u32))

@@ -97,7 +97,7 @@ impl Handle {
         // SAFETY: nobody else has seen the pointer.
         let handle = unsafe { Box::from_raw(handle) };
         handle.is_hooked.set(false);
-        handle.discard(env);
+        handle.end(env);
         Err(Failure::Pending)
     }
 
@@ -140,7 +140,8 @@ impl Handle {
         functions.set(functions.get() - 1);
         if functions.get() == 0 {
             // SAFETY: the pointer came from `Box::into_raw`, and that was the last reference.
-            unsafe { Box::from_raw(handle.cast_mut()) }.discard(env);
+            let handle = unsafe { Box::from_raw(handle.cast_mut()) };
+            handle.end(env);
         }
     }
 
@@ -183,15 +184,15 @@ impl Handle {
         Some(store)
     }
 
-    /// The end of a handle that no function refers to any more.
-    fn discard(self: Box<Self>, env: Env<'_>) {
+    /// What has to happen before a handle that no function refers to any more is freed.
+    fn end(&self, env: Env<'_>) {
         if self.is_hooked.get() {
             // SAFETY: the very pair that `create` added; the hook has not run.
             unsafe {
                 sys::napi_remove_env_cleanup_hook(
                     env.raw(),
                     Some(at_env_end),
-                    ptr::from_ref(&*self).cast_mut().cast(),
+                    ptr::from_ref(self).cast_mut().cast(),
                 )
             };
         }

@@ -1,8 +1,6 @@
 //! The functions that a service calls per request: one native call each, and no allocation on a hit whose key is
 //! shorter than 1 KiB and whose value fits the handle's buffers.
 
-use std::slice;
-
 use nearcache_engine::Ttl;
 
 use crate::entry::{Call, native};
@@ -95,7 +93,7 @@ fn set_foreign<'c>(call: &Call<'c, 5>) -> Result<Val<'c>, Failure> {
 }
 
 /// The first `length` bytes of the array, or of scratch.
-fn bytes_argument<'l>(call: &Call<'_, 5>, live: &'l Live) -> Result<&'l [u8], Failure> {
+fn bytes_argument<'c>(call: &Call<'c, 5>, live: &'c Live) -> Result<&'c [u8], Failure> {
     let length = call
         .env
         .as_number(call.args[3])
@@ -103,18 +101,13 @@ fn bytes_argument<'l>(call: &Call<'_, 5>, live: &'l Live) -> Result<&'l [u8], Fa
     let length = length
         .ok_or_else(|| Failure::InvalidOption("length must be a number".to_owned()))?
         as usize;
-    let too_short = || Failure::InvalidOption(format!("there are no {length} bytes to store"));
-    match call.env.uint8array_data(call.args[2]) {
-        Some((_, available)) if available < length => Err(too_short()),
-        Some(_) if length == 0 => Ok(&[]),
-        // SAFETY: the array has at least `length` bytes there, and no JavaScript runs before they are copied.
-        Some((data, _)) => Ok(unsafe { slice::from_raw_parts(data, length) }),
-        None => live
-            .scratch
-            .body(length)
-            .map(|body| &*body)
-            .ok_or_else(too_short),
-    }
+    // SAFETY: the engine copies the bytes before any JavaScript runs.
+    let bytes = match unsafe { call.env.uint8array_bytes(call.args[2]) } {
+        Some(bytes) => bytes.get(..length),
+        // SAFETY: the only use of scratch's body in this call; the engine copies it before any JavaScript runs.
+        None => unsafe { live.scratch.body(length) }.map(|body| &*body),
+    };
+    bytes.ok_or_else(|| Failure::InvalidOption(format!("there are no {length} bytes to store")))
 }
 
 fn remaining_ttl<'c>(call: &Call<'c, 1>, live: &Live, key: &[u8]) -> Result<Val<'c>, Failure> {

@@ -248,8 +248,11 @@ impl<'c> Env<'c> {
         (status == sys::Status::napi_ok).then_some(kind)
     }
 
-    /// Where a `Uint8Array` has its bytes. They stay there until JavaScript runs again.
-    pub fn uint8array_data(self, value: Val<'c>) -> Option<(*const u8, usize)> {
+    /// A `Uint8Array`'s bytes, if `value` is one.
+    ///
+    /// # Safety
+    /// No JavaScript runs while the slice is in use, and nothing writes to the array.
+    pub unsafe fn uint8array_bytes(self, value: Val<'c>) -> Option<&'c [u8]> {
         let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: env and value are of this call (Invariant); out-pointers are valid or null, which means "not wanted".
         let status = unsafe {
@@ -263,8 +266,14 @@ impl<'c> Env<'c> {
                 ptr::null_mut(),
             )
         };
-        let is_bytes = status == sys::Status::napi_ok && kind == sys::TypedarrayType::uint8_array;
-        is_bytes.then_some((data.cast_const().cast(), length))
+        if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
+            return None;
+        }
+        if length == 0 {
+            return Some(&[]); // `data` may be null
+        }
+        // SAFETY: the array has `length` bytes at `data`, unchanged as this function's own condition says.
+        Some(unsafe { std::slice::from_raw_parts(data.cast_const().cast::<u8>(), length) })
     }
 
     /// Where an `ArrayBuffer` has its bytes.

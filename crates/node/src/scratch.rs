@@ -76,13 +76,16 @@ impl Scratch {
     }
 
     /// The place for `length` bytes, or None if they don't fit.
+    ///
+    /// # Safety
+    /// No other slice of it is in use, and no JavaScript runs while this one is.
     #[inline(always)]
-    pub fn body(&self, length: usize) -> Option<&mut [u8]> {
+    #[allow(clippy::mut_from_ref)] // one thread, one use per call: the condition above
+    pub unsafe fn body(&self, length: usize) -> Option<&mut [u8]> {
         if length > self.length.get() - HEADER_BYTES {
             return None;
         }
-        // SAFETY: within the buffer (Invariant). Native code is the only one to touch it while a native call runs, and
-        // a call asks for the body once.
+        // SAFETY: within the buffer (Invariant), and the only slice, as this function's own condition says.
         Some(unsafe { std::slice::from_raw_parts_mut(self.data.get().add(HEADER_BYTES), length) })
     }
 }

@@ -70,7 +70,8 @@ fn take_to_scratch(live: &Live, value: &Value<'_>) -> Taken {
         Field::Length,
         u32::try_from(value.len()).unwrap_or(u32::MAX),
     );
-    match live.scratch.body(value.len()) {
+    // SAFETY: the only use of scratch's body in this call, and it ends with this block.
+    match unsafe { live.scratch.body(value.len()) } {
         Some(body) => {
             value.copy_to(body);
             Taken::InScratch
