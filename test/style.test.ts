@@ -117,6 +117,8 @@ describe("import direction", () => {
     expect(found(rust)).toEqual(["error cycle crates/engine/src/b/mod.rs:1"]);
     const typescript = { "ts/a.ts": 'import "./b.js";\n', "ts/b.ts": 'import type { A } from "./a.js";\n' };
     expect(found(typescript)).toEqual(["error cycle ts/b.ts:1"]);
+    const oneFolder = { "ts/codec/a.ts": 'import "./b.js";\n', "ts/codec/b.ts": 'import "./a.js";\n' };
+    expect(found(oneFolder)).toEqual([]);
   });
 
   test("ts/ imports itself, Node and the published dependencies, and never its own index", () => {

@@ -1,5 +1,5 @@
 // Import direction. The arrow is ts/ -> crates/node -> crates/engine, and inside of ts/ and of the
-// engine data flows one way too: modules form no cycle. What each file may import from outside is
+// engine data flows one way too: modules (files, or folders with what is in them) form no cycle. What each file may import from outside is
 // a short list here, so that a new dependency is a decision and not an accident.
 import { posix } from "node:path";
 import { crateImports } from "./rust.mjs";
@@ -48,39 +48,43 @@ function outsideImportProblem(path, name, runtimeDependencies) {
   return isKnown ? undefined : `${name} is no dependency of the published package`;
 }
 
-/** From each file in ts/ to the files it imports. */
+/** From each module of ts/ to the modules it imports. A module is a file, or a folder with all its files. */
 function typescriptGraph(paths, files) {
   const graph = new Map();
   for (const path of paths) {
     const edges = imports(path, files.get(path))
       .filter(({ name }) => name.startsWith("."))
-      .map(({ name, line }) => ({ to: resolveImport(path, name), from: path, line }));
-    graph.set(path, edges);
+      .map(({ name, line }) => ({ to: typescriptModule(posix.join(posix.dirname(path), name)), from: path, line }));
+    addEdges(graph, typescriptModule(path), edges);
   }
   return graph;
 }
 
-function resolveImport(path, name) {
-  return posix.join(posix.dirname(path), name).replace(/\.[cm]?js$/, ".ts");
+function typescriptModule(path) {
+  return /^ts\/([^/.]+)/.exec(path)?.[1] ?? path;
 }
 
 /** From each top-level module of the engine to the modules it uses; lib.rs only names them all. */
 function engineGraph(paths, files) {
   const graph = new Map();
   for (const path of paths) {
-    const from = moduleOf(path);
+    const from = engineModule(path);
     if (from !== "lib") {
-      const edges = crateImports(files.get(path))
-        .filter(({ name }) => name !== from)
-        .map(({ name, line }) => ({ to: name, from: path, line }));
-      graph.set(from, [...(graph.get(from) ?? []), ...edges]);
+      const edges = crateImports(files.get(path)).map(({ name, line }) => ({ to: name, from: path, line }));
+      addEdges(graph, from, edges);
     }
   }
   return graph;
 }
 
-function moduleOf(path) {
+function engineModule(path) {
   return /^crates\/\w+\/src\/(\w+)/.exec(path)[1];
+}
+
+/** What a module imports from itself is its own business. */
+function addEdges(graph, from, edges) {
+  const outward = edges.filter(({ to }) => to !== from);
+  graph.set(from, [...(graph.get(from) ?? []), ...outward]);
 }
 
 /** Depth first; an edge back to a module that is still open closes a cycle. */
