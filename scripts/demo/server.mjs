@@ -23,7 +23,7 @@ const server = createServer((request, response) => {
 });
 
 server.listen(0, "127.0.0.1", () => parentPort.postMessage({ type: "listening", port: server.address().port }));
-const reports = setInterval(report, REPORT_MS);
+const reports = setInterval(report, REPORT_MS / 2);
 parentPort.on("message", ({ type }) => COMMANDS[type]());
 
 const COMMANDS = {

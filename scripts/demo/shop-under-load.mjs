@@ -17,6 +17,7 @@ export class ShopUnderLoad {
   #view;
   #countsAtStart;
   #countsShown;
+  #shown = { hitRatio: 0, l0Share: 0 };
 
   /** Starts the threads and lets them run warm. */
   static async open(database, log) {
@@ -66,7 +67,6 @@ export class ShopUnderLoad {
     await this.#prices?.stop();
     await this.#settle();
     const result = this.#report(total, this.#countsAtStart);
-    this.#view.end();
     this.#view = undefined;
     return result;
   }
@@ -117,10 +117,13 @@ export class ShopUnderLoad {
     return sum;
   }
 
-  /** The live view is of the time since the last line. */
+  /** The live view is of the time since the last line; the servers may be too busy to report for a moment. */
   #showLive(latencies) {
-    this.#view?.show(this.#report(latencies, this.#countsShown));
+    const report = this.#report(latencies, this.#countsShown);
+    const { hitRatio, l0Share } = report.answered > 0 ? report : this.#shown;
+    this.#shown = { ...report, hitRatio, l0Share };
     this.#countsShown = this.#totals();
+    this.#view?.show(this.#shown);
   }
 
   /** What the load generator saw, with what the servers and the cache say of the time since `start`. */
@@ -132,6 +135,7 @@ export class ShopUnderLoad {
     const memory = this.#cache?.stats().memory;
     return {
       ...latencies,
+      answered,
       pages: since("pages"),
       queries: since("queries"),
       hitRatio: answered === 0 ? 0 : hits / answered,

@@ -1,14 +1,16 @@
-// What the demo prints: one live line per phase (rewritten in place on a terminal, a plain line per
+// What the demo prints: a live view per phase (rewritten in place on a terminal, a plain line per
 // report elsewhere), and the table at the end.
 
 const BARS = "▁▂▃▄▅▆▇█";
 const HISTORY_LENGTH = 16;
+const NAME_WIDTH = "with nearcache".length;
 
 /** The live view of one phase. */
 export class LiveView {
   #name;
   #history = [];
   #isTerminal = process.stdout.isTTY === true;
+  #linesShown = 0;
   #startedAt = performance.now();
 
   constructor(name) {
@@ -18,37 +20,40 @@ export class LiveView {
   /** Shows one report. */
   show(report) {
     this.#history = [...this.#history, report.perSecond].slice(-HISTORY_LENGTH);
-    const line = this.#line(report);
+    const [speed, state] = [this.#speed(report), stateOf(report)];
     if (this.#isTerminal) {
-      const width = process.stdout.columns ?? 120;
-      process.stdout.write(`\r\x1b[2K${line.slice(0, width - 1)}`);
+      this.#rewrite([speed, `${" ".repeat(NAME_WIDTH)} ${state}  ${this.#bars()}`]);
     } else {
-      console.log(line);
+      console.log(`${speed}  ${state}`);
     }
   }
 
-  /** Leaves the last line where it is. */
-  end() {
-    if (this.#isTerminal) {
-      process.stdout.write("\n");
-    }
+  /** Goes back to where the last report began and writes over it. */
+  #rewrite(lines) {
+    const width = (process.stdout.columns ?? 120) - 1;
+    const back = this.#linesShown === 0 ? "" : `\x1b[${this.#linesShown}A`;
+    process.stdout.write(back + lines.map((line) => `\r\x1b[2K${line.slice(0, width)}\n`).join(""));
+    this.#linesShown = lines.length;
   }
 
-  #line({ perSecond, p50, p99, p999, hitRatio, l0Share, cacheBytes, rssBytes }) {
+  #speed({ perSecond, p50, p99, p999 }) {
     const seconds = ((performance.now() - this.#startedAt) / 1000).toFixed(1);
-    const speed = `${count(perSecond).padStart(7)} requests/s  p50 ${ms(p50)}  p99 ${ms(p99)}  p99.9 ${ms(p999)}`;
-    const cache =
-      cacheBytes === undefined
-        ? ""
-        : `  hits ${percent(hitRatio)}  of them L0 ${percent(l0Share)}  cache ${megabytes(cacheBytes)}`;
-    const bars = this.#isTerminal ? `  ${this.#bars()}` : "";
-    return `${this.#name.padEnd(13)} ${seconds.padStart(4)} s ${speed}${cache}  process ${megabytes(rssBytes)}${bars}`;
+    const latencies = `p50 ${short(p50)}  p99 ${short(p99)}  p99.9 ${short(p999)} ms`;
+    return `${this.#name.padEnd(NAME_WIDTH)} ${seconds.padStart(4)} s ${count(perSecond).padStart(7)} requests/s  ${latencies}`;
   }
 
   #bars() {
     const most = Math.max(...this.#history, 1);
     return this.#history.map((value) => BARS[Math.round((value / most) * (BARS.length - 1))]).join("");
   }
+}
+
+function stateOf({ hitRatio, l0Share, cacheBytes, rssBytes }) {
+  const process = `process ${megabytes(rssBytes)}`;
+  if (cacheBytes === undefined) {
+    return process;
+  }
+  return `hits ${percent(hitRatio)}  of them L0 ${percent(l0Share)}  cache ${megabytes(cacheBytes)}  ${process}`;
 }
 
 /** The table of before and after; rows that have no meaning without a cache show a dash. */
@@ -87,7 +92,12 @@ export function count(value) {
 }
 
 function ms(value) {
-  return `${value.toFixed(value < 10 ? 2 : 1)} ms`.padStart(8);
+  return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
+}
+
+/** Milliseconds in four characters. */
+function short(value) {
+  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0).padStart(4);
 }
 
 function percent(share) {
