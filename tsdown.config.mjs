@@ -9,7 +9,8 @@ export default defineConfig({
   outDir: "dist",
   dts: true,
   sourcemap: true,
-  clean: true,
+  // The files have fixed names and are overwritten: whoever has dist/ loaded never finds it empty.
+  clean: false,
   // `import.meta.url` (the addon's loader needs it) also works in the CommonJS bundle.
   shims: true,
   // The package is "type": "module": ES modules are .js/.d.ts, CommonJS is .cjs/.d.cts.
