@@ -1,0 +1,219 @@
+/**
+ * Everything nearcache throws. A closed set: one class per kind of mistake, each with a stable `code`.
+ *
+ * `instanceof` goes by a brand from the global symbol registry and not by the prototype chain, so it also holds
+ * between two installed copies of the package (or its ES-module and CommonJS builds) in one process.
+ */
+
+/** The `code` of a {@link NearcacheError}. Codes are part of the API: they never change their meaning. */
+export type ErrorCode =
+  | "ERR_INVALID_OPTION"
+  | "ERR_INVALID_ARGUMENT"
+  | "ERR_INVALID_TTL"
+  | "ERR_KEY_NOT_STRING"
+  | "ERR_KEY_TOO_LONG"
+  | "ERR_VALUE_NOT_CACHEABLE"
+  | "ERR_VALUE_TOO_LARGE"
+  | "ERR_NO_ROOM"
+  | "ERR_CACHE_CLOSED"
+  | "ERR_CACHE_POISONED"
+  | "ERR_CONFIG_MISMATCH"
+  | "ERR_NATIVE_ADDON";
+
+/** What an error carries beside its code and message. */
+export interface ErrorDetails {
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+  /** The option that is wrong, as in `l0.maxEntries`. */
+  readonly option?: string;
+  /** The value that was given. */
+  readonly value?: unknown;
+  /** Where in the value the trouble sits, as in `value.session.socket`. */
+  readonly path?: string;
+  /** The length that was given, in bytes. */
+  readonly length?: number;
+  /** The largest length that is allowed, in bytes. */
+  readonly max?: number;
+}
+
+const brand = (name: string): symbol => Symbol.for(`nearcache.error.${name}`);
+
+/**
+ * The class above all errors of nearcache.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   cache.set("user:42", user);
+ * } catch (error) {
+ *   if (error instanceof NearcacheError && error.code === "ERR_VALUE_TOO_LARGE") log.warn(error.message);
+ *   else throw error;
+ * }
+ * ```
+ */
+export class NearcacheError extends Error {
+  /** @internal */
+  static readonly brand: symbol = brand("NearcacheError");
+
+  /** Says which kind of error this is; stable across versions, unlike the message. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const { cause, ...rest } = details;
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    Object.assign(this, rest);
+  }
+
+  /** True for errors of this class from any copy of the package. */
+  static override readonly [Symbol.hasInstance] = hasBrand;
+}
+
+function hasBrand(this: { brand: symbol }, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) {
+    return false;
+  }
+  // A subclass written by a user has no brand of its own: the prototype chain decides.
+  return Object.hasOwn(this, "brand") ? this.brand in value : Function.prototype[Symbol.hasInstance].call(this, value);
+}
+
+/** An option of {@link createCache} is missing, unknown, of the wrong type or out of range. Code `ERR_INVALID_OPTION`. */
+export class InvalidOptionError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("InvalidOptionError");
+  /** The option's name, as in `l0.maxEntries`. */
+  declare readonly option: string;
+  /** The value that was given. */
+  declare readonly value: unknown;
+}
+
+/** A method was called with something it can't work with (a loader that is no function, say). Code `ERR_INVALID_ARGUMENT`. */
+export class InvalidArgumentError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("InvalidArgumentError");
+  /** The value that was given. */
+  declare readonly value: unknown;
+}
+
+/** A TTL that is negative, NaN, too long or not a duration. Code `ERR_INVALID_TTL`. */
+export class InvalidTtlError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("InvalidTtlError");
+  /** The value that was given. */
+  declare readonly value: unknown;
+}
+
+/** A key that is no string (`ERR_KEY_NOT_STRING`) or longer than 65,535 bytes of UTF-8 (`ERR_KEY_TOO_LONG`). */
+export class InvalidKeyError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("InvalidKeyError");
+  /** The key's length in bytes, when that is what is wrong. */
+  declare readonly length?: number;
+  /** The longest key allowed, in bytes, when the length is what is wrong. */
+  declare readonly max?: number;
+}
+
+/** A value that could not come back equal to what it was: a function, a class instance, … Code `ERR_VALUE_NOT_CACHEABLE`. */
+export class ValueNotCacheableError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("ValueNotCacheableError");
+  /** Where it sits, as in `value.session.socket`. */
+  declare readonly path: string;
+}
+
+/** A value that is larger, encoded, than `maxValueSize`. Code `ERR_VALUE_TOO_LARGE`. */
+export class ValueTooLargeError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("ValueTooLargeError");
+  /** The encoded length in bytes (at least; encoding stops when the limit is passed). */
+  declare readonly length: number;
+  /** The largest length allowed, in bytes. */
+  declare readonly max: number;
+}
+
+/** The cache found no room for an entry even by evicting others. Code `ERR_NO_ROOM`. */
+export class NoRoomError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("NoRoomError");
+}
+
+/** The cache was used after {@link Cache.close}. Code `ERR_CACHE_CLOSED`. */
+export class CacheClosedError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("CacheClosedError");
+}
+
+/** A bug in the engine left this cache unusable; the process goes on. Code `ERR_CACHE_POISONED`. Please report it. */
+export class CachePoisonedError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("CachePoisonedError");
+}
+
+/** The name is already in use, with other options; the message says which option differs. Code `ERR_CONFIG_MISMATCH`. */
+export class ConfigMismatchError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("ConfigMismatchError");
+}
+
+/** The native addon for this platform is missing or can't be loaded. Code `ERR_NATIVE_ADDON`. */
+export class NativeAddonError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("NativeAddonError");
+}
+
+type ErrorClass = new (code: ErrorCode, message: string, details?: ErrorDetails) => NearcacheError;
+
+const CLASSES: Record<ErrorCode, ErrorClass> = {
+  ERR_INVALID_OPTION: InvalidOptionError,
+  ERR_INVALID_ARGUMENT: InvalidArgumentError,
+  ERR_INVALID_TTL: InvalidTtlError,
+  ERR_KEY_NOT_STRING: InvalidKeyError,
+  ERR_KEY_TOO_LONG: InvalidKeyError,
+  ERR_VALUE_NOT_CACHEABLE: ValueNotCacheableError,
+  ERR_VALUE_TOO_LARGE: ValueTooLargeError,
+  ERR_NO_ROOM: NoRoomError,
+  ERR_CACHE_CLOSED: CacheClosedError,
+  ERR_CACHE_POISONED: CachePoisonedError,
+  ERR_CONFIG_MISMATCH: ConfigMismatchError,
+  ERR_NATIVE_ADDON: NativeAddonError,
+};
+
+for (const type of [NearcacheError, ...Object.values(CLASSES)] as (typeof NearcacheError)[]) {
+  Object.defineProperty(type.prototype, type.brand, { value: true, configurable: true });
+  Object.defineProperty(type.prototype, "name", { value: type.name, configurable: true, writable: true });
+}
+
+/**
+ * The typed error for one that the addon threw; anything else is handed back as it is.
+ * @internal
+ */
+export function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof NearcacheError) {
+    return error;
+  }
+  const { code, ...details } = error as Error & { code?: unknown } & ErrorDetails;
+  if (typeof code !== "string" || !Object.hasOwn(CLASSES, code)) {
+    return error;
+  }
+  return new CLASSES[code as ErrorCode](code as ErrorCode, error.message, { ...details, cause: error });
+}
+
+/**
+ * A value as error messages show it: short, on one line, and never by running code of the value's.
+ * @internal
+ */
+export function show(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  }
+  if (typeof value === "bigint") {
+    return `${value}n`;
+  }
+  if (typeof value === "function") {
+    return "a function";
+  }
+  if (typeof value === "object" && value !== null) {
+    return Array.isArray(value) ? "an array" : "an object";
+  }
+  return Object.is(value, -0) ? "-0" : String(value);
+}

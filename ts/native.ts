@@ -1,0 +1,141 @@
+/**
+ * The addon as TypeScript sees it, and how it is found: beside the package in a checkout, else in the package of this
+ * platform (`@nearcache/linux-x64-gnu` and its like). Nothing above this file knows where the code came from.
+ */
+import { createRequire } from "node:module";
+import { NativeAddonError } from "./errors.js";
+
+/** The version of this interface; an addon of another version is refused. */
+const ABI_VERSION = 1;
+
+/** What the store is opened with. `fingerprint` is JSON of the options that all who attach must agree on. */
+export interface NativeOptions {
+  name?: string;
+  maxMemory: number;
+  maxValueSize?: number;
+  defaultTtlMs: number;
+  shards?: number;
+  fingerprint: string;
+  scratch: ArrayBuffer;
+  watch: boolean;
+}
+
+/** What a read returns: a value; `undefined` for a miss; `true`: look into scratch; `false`: scratch is too small. */
+export type RawValue = string | number | null | boolean | undefined;
+
+/** One thread's handle on a store. Every method throws `Error`s with a `code` (see errors.ts). */
+export interface NativeCache {
+  get(key: string): RawValue;
+  peek(key: string): RawValue;
+  set(key: string, value: string | number | null, ttlMs?: number): void;
+  setBytes(key: string, kind: number, bytes: Uint8Array, length: number, ttlMs?: number): void;
+  has(key: string): boolean;
+  delete(key: string): boolean;
+  /** Milliseconds left, Infinity, or undefined when there is no such entry. */
+  ttl(key: string): number | undefined;
+  touch(key: string, ttlMs?: number): boolean;
+  deletePrefix(prefix: string): number;
+  clear(): void;
+  size(): number;
+  scan(cursor: number, prefix: string, limit: number): { cursor: number; keys: string[] };
+  /** The keys of watched entries that changed since the last call; null: too many, forget everything. */
+  drainChanges(): string[] | null;
+  signal(): ArrayBuffer | null;
+  sharedBlobGet(): Uint8Array | undefined;
+  sharedBlobSet(bytes: Uint8Array, expectedVersion: number): boolean;
+  sharedBlobVersion(): number;
+  replaceScratch(scratch: ArrayBuffer): void;
+  stats(): NativeStats;
+  close(): void;
+}
+
+/** The store's counters, summed over all threads. */
+export interface NativeStats {
+  hits: number;
+  misses: number;
+  sets: number;
+  deletes: number;
+  evictions: number;
+  expirations: number;
+  rejections: number;
+  entries: number;
+  memoryUsed: number;
+  memoryMax: number;
+  maxValueSize: number;
+}
+
+/** The limits that the engine was built with. */
+export interface NativeLimits {
+  keyBytesMax: number;
+  ttlMsMax: number;
+  memoryMin: number;
+  memoryMax: number;
+  tickMs: number;
+}
+
+/** The addon. */
+export interface NativeModule {
+  open(options: NativeOptions): NativeCache;
+  abiVersion: number;
+  limits: NativeLimits;
+}
+
+/** The slots of the scratch header, in 32-bit words; bytes follow at {@link SCRATCH_DATA}. */
+export const Header = { kind: 0, length: 1, watched: 2, expiry: 3, head: 4 } as const;
+
+/** Where a value's bytes begin in scratch. */
+export const SCRATCH_DATA = 32;
+
+let loaded: NativeModule | undefined;
+
+/** The addon, loaded at the first call. Throws {@link NativeAddonError} when there is none for this platform. */
+export function loadNative(): NativeModule {
+  loaded ??= findNative();
+  return loaded;
+}
+
+function findNative(): NativeModule {
+  const require = createRequire(import.meta.url);
+  const failures: string[] = [];
+  for (const triple of triples()) {
+    for (const path of [`../nearcache.${triple}.node`, `@nearcache/${triple}`]) {
+      try {
+        return checkAbi(require(path) as NativeModule, path);
+      } catch (error) {
+        if (error instanceof NativeAddonError) {
+          throw error;
+        }
+        failures.push(`${path}: ${firstLine(error)}`);
+      }
+    }
+  }
+  throw new NativeAddonError(
+    "ERR_NATIVE_ADDON",
+    `nearcache has no native addon for ${process.platform}-${process.arch} here. In a checkout, run "npm run build". ` +
+      "In an application, reinstall without --omit=optional and without copying node_modules from another platform. " +
+      `Tried:\n  ${failures.join("\n  ")}`,
+  );
+}
+
+/** This platform's names, the likelier first. On Linux the C library decides; only the fitting addon is installed. */
+function triples(): string[] {
+  const base = `${process.platform}-${process.arch}`;
+  if (process.platform === "linux") {
+    return [`${base}-gnu`, `${base}-musl`];
+  }
+  return [process.platform === "win32" ? `${base}-msvc` : base];
+}
+
+function checkAbi(addon: NativeModule, path: string): NativeModule {
+  if (addon.abiVersion !== ABI_VERSION) {
+    throw new NativeAddonError(
+      "ERR_NATIVE_ADDON",
+      `The addon ${path} speaks interface version ${addon.abiVersion}, this nearcache needs ${ABI_VERSION}: reinstall.`,
+    );
+  }
+  return addon;
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
+}

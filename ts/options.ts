@@ -1,0 +1,252 @@
+/**
+ * What users may ask for, and the check that they asked for something sensible: options in, numbers out. Every mistake
+ * is an error that names the option, the value and what is allowed. Nothing below this file looks at options again.
+ */
+import { totalmem } from "node:os";
+import { InvalidArgumentError, InvalidOptionError, InvalidTtlError, show } from "./errors.js";
+import type { NativeLimits } from "./native.js";
+import { type Duration, parseDuration, parseSize, type Size, showSize } from "./units.js";
+
+/**
+ * How objects become bytes and bytes objects, instead of the built-in codec. It sees every object but `null`,
+ * `Uint8Array` and `Buffer`; strings, numbers, booleans, bigints, null and bytes have their own representation.
+ *
+ * Not checked: whether what `decode` returns equals what `encode` got. Threads that attach to one named cache must all
+ * bring a codec that reads what the others write.
+ *
+ * @example
+ * ```ts
+ * import { pack, unpack } from "msgpackr";
+ * const cache = createCache({ maxMemory: "64mb", ttl: "1m", codec: { encode: pack, decode: unpack } });
+ * ```
+ */
+export interface Codec {
+  /** The value's bytes. They are copied before the call into the cache returns. */
+  encode(value: object): Uint8Array;
+  /** The value again. `bytes` belongs to the callee, which may keep views on it. */
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** Settings of L0, the thread's own small cache of decoded values. */
+export interface L0Options {
+  /**
+   * How many values a thread keeps decoded. Default 1,024. Values of more than 64 KiB are never kept. More than the CPU's
+   * caches hold makes every hit slower. Between 1 and 1,048,576.
+   */
+  readonly maxEntries?: number;
+}
+
+/** Options of {@link createCache}. */
+export interface CacheOptions {
+  /**
+   * A name that other threads of the process use to attach to the same cache. They must give the same `maxMemory`,
+   * `ttl`, `maxValueSize` and kind of `codec`, or get `ERR_CONFIG_MISMATCH`; `values` and `l0` are each thread's own.
+   * Without a name the cache is private to this call.
+   */
+  readonly name?: string;
+  /**
+   * The memory that the cache may take, in bytes or as in `"256mb"` (binary units): everything included, index and free
+   * space too, and off the JavaScript heap. Entries are evicted to stay within it. Required.
+   */
+  readonly maxMemory: Size;
+  /**
+   * How long entries live: milliseconds, or as in `"10m"`. `Infinity` for entries that live until they are evicted; to be
+   * said on purpose, so required. Single entries may differ, see {@link SetOptions.ttl}.
+   */
+  readonly ttl: Duration;
+  /** The largest value, in encoded bytes. Default: an eighth of `maxMemory`, at most 16 MiB. */
+  readonly maxValueSize?: Size;
+  /**
+   * What readers get for objects. `"frozen"` (default): deep-frozen ones, which all readers of the thread share, so a hit
+   * in L0 costs a Map look-up. `"copy"`: a fresh, mutable copy per read, decoded from the shared store each time; L0 then
+   * keeps strings, numbers, booleans, bigints and null only.
+   *
+   * Values with a Date, Map, Set or bytes in them can't be frozen entirely: each reader gets its own copy of such a
+   * value (in frozen mode with its plain objects and arrays frozen), and L0 does not keep it.
+   */
+  readonly values?: "frozen" | "copy";
+  /** Settings of L0, or `false` for none. Default `{ maxEntries: 1024 }`. */
+  readonly l0?: L0Options | false;
+  /** How objects are encoded. Default: a built-in codec that gives back what was set, exactly, or refuses it. */
+  readonly codec?: Codec;
+}
+
+/** Options of `set` and `setMany`. */
+export interface SetOptions {
+  /** How long the entry lives, instead of the cache's `ttl`. `0`: not at all; an existing entry is deleted. */
+  readonly ttl?: Duration | undefined;
+}
+
+/** Options of `getOrLoad`. */
+export interface LoadOptions extends SetOptions {
+  /** Rejects this call, and this one only, with the signal's reason when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options as the rest of the code uses them. */
+export interface ResolvedOptions {
+  readonly name: string | undefined;
+  readonly maxMemory: number;
+  readonly ttlMs: number;
+  readonly maxValueSize: number | undefined;
+  readonly isFrozen: boolean;
+  /** 0: L0 is off. */
+  readonly l0EntriesMax: number;
+  readonly codec: Codec | undefined;
+}
+
+const OPTION_NAMES = ["name", "maxMemory", "ttl", "maxValueSize", "values", "l0", "codec"];
+const NAME_LENGTH_MAX = 255;
+const L0_ENTRIES_DEFAULT = 1024;
+const L0_ENTRIES_MAX = 1_048_576;
+const DURATION_ALLOWED = 'milliseconds as a number, or text such as "500ms", "30s", "10m", "1.5h", "7d"';
+const SIZE_ALLOWED = 'bytes as a number, or text such as "64kb", "256mb", "1.5gb"';
+
+/** Checks the options of {@link createCache}. Throws {@link InvalidOptionError}. */
+export function resolveOptions(options: unknown, limits: NativeLimits): ResolvedOptions {
+  const given = asRecord("options", options, OPTION_NAMES);
+  const maxMemory = resolveMemory(given.maxMemory, limits);
+  return {
+    name: resolveName(given.name),
+    maxMemory,
+    ttlMs: resolveDefaultTtl(given.ttl, limits),
+    maxValueSize: resolveValueSize(given.maxValueSize, maxMemory),
+    isFrozen: resolveValues(given.values),
+    l0EntriesMax: resolveL0(given.l0),
+    codec: resolveCodec(given.codec),
+  };
+}
+
+/**
+ * The TTL of one write in whole milliseconds, rounded up; `undefined`: the cache's own. Takes what `set` takes as its
+ * third argument: options, or the TTL itself. Throws {@link InvalidTtlError} and {@link InvalidArgumentError}.
+ */
+export function resolveTtl(options: unknown, ttlMsMax: number, names: readonly string[] = ["ttl"]): number | undefined {
+  if (options === undefined) {
+    return undefined;
+  }
+  if (typeof options !== "object" || options === null) {
+    return checkTtl(options, ttlMsMax);
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) {
+      const message = `There is no option ${show(name)} here, only ${names.join(" and ")}.`;
+      throw new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value: options });
+    }
+  }
+  const { ttl } = options as SetOptions;
+  return ttl === undefined ? undefined : checkTtl(ttl, ttlMsMax);
+}
+
+function checkTtl(ttl: unknown, ttlMsMax: number): number {
+  const ms = parseDuration(ttl);
+  if (ms === undefined || !(ms >= 0) || (ms > ttlMsMax && ms !== Number.POSITIVE_INFINITY)) {
+    const message = `ttl is ${show(ttl)}; allowed are ${DURATION_ALLOWED}, from 0 (don't cache) to ${ttlMsMax} ms, or Infinity.`;
+    throw new InvalidTtlError("ERR_INVALID_TTL", message, { value: ttl });
+  }
+  return Math.ceil(ms);
+}
+
+function resolveMemory(value: unknown, limits: NativeLimits): number {
+  const allowed = `${SIZE_ALLOWED}, from ${showSize(limits.memoryMin)} to`;
+  const max = Math.min(limits.memoryMax, machineMemory());
+  const bytes = parseSize(value);
+  if (bytes === undefined || !(bytes >= limits.memoryMin && bytes <= max)) {
+    const isTooLarge = bytes !== undefined && bytes > max;
+    fail("maxMemory", value, `${allowed} ${showSize(max)}${isTooLarge ? ", which is what this machine has" : ""}`);
+  }
+  return bytes;
+}
+
+/** The memory of the machine, or of the container if that has less. */
+function machineMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+function resolveDefaultTtl(value: unknown, limits: NativeLimits): number {
+  const ms = parseDuration(value);
+  if (ms === undefined || !(ms > 0) || (ms > limits.ttlMsMax && ms !== Number.POSITIVE_INFINITY)) {
+    fail("ttl", value, `${DURATION_ALLOWED}, more than 0 and at most ${limits.ttlMsMax} ms, or Infinity`);
+  }
+  return Math.ceil(ms);
+}
+
+function resolveValueSize(value: unknown, maxMemory: number): number | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  const bytes = parseSize(value);
+  if (bytes === undefined || !(bytes >= 1 && bytes <= maxMemory)) {
+    fail("maxValueSize", value, `${SIZE_ALLOWED}, from 1 to less than maxMemory (${showSize(maxMemory)})`);
+  }
+  return bytes;
+}
+
+function resolveName(value: unknown): string | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  if (typeof value !== "string" || value === "" || value.length > NAME_LENGTH_MAX) {
+    fail("name", value, `text of 1 to ${NAME_LENGTH_MAX} characters, or nothing for a private cache`);
+  }
+  return value;
+}
+
+function resolveValues(value: unknown): boolean {
+  if (value !== undefined && value !== "frozen" && value !== "copy") {
+    fail("values", value, '"frozen" or "copy"');
+  }
+  return value !== "copy";
+}
+
+function resolveL0(value: unknown): number {
+  if (value === undefined) {
+    return L0_ENTRIES_DEFAULT;
+  }
+  if (value === false) {
+    return 0;
+  }
+  const max = asRecord("l0", value, ["maxEntries"]).maxEntries ?? L0_ENTRIES_DEFAULT;
+  if (typeof max !== "number" || !Number.isInteger(max) || max < 1 || max > L0_ENTRIES_MAX) {
+    fail("l0.maxEntries", max, `a whole number from 1 to ${L0_ENTRIES_MAX} (for no L0: l0: false)`);
+  }
+  return max;
+}
+
+function resolveCodec(value: unknown): Codec | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  const codec = value as Partial<Codec> | null;
+  if (typeof codec !== "object" || typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
+    fail("codec", value, "an object with the functions encode and decode");
+  }
+  return value as Codec;
+}
+
+function asRecord(option: string, value: unknown, names: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    fail(option, value, `an object with ${names.join(", ")}`);
+  }
+  const prefix = option === "options" ? "" : `${option}.`;
+  for (const name of Object.keys(value)) {
+    if (!names.includes(name)) {
+      const known = names.map((known) => prefix + known).join(", ");
+      const message = `There is no option ${show(prefix + name)}; there are ${known}.`;
+      throw new InvalidOptionError("ERR_INVALID_OPTION", message, {
+        option: prefix + name,
+        value: (value as Record<string, unknown>)[name],
+      });
+    }
+  }
+  return value as Record<string, unknown>;
+}
+
+function fail(option: string, value: unknown, allowed: string): never {
+  const given = value === undefined ? "is missing" : `is ${show(value)}`;
+  throw new InvalidOptionError("ERR_INVALID_OPTION", `The option ${option} ${given}; allowed: ${allowed}.`, {
+    option,
+    value,
+  });
+}

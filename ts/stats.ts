@@ -1,0 +1,47 @@
+/** What `cache.stats()` returns, put together from the store's counters and this thread's L0. */
+import type { L0 } from "./l0.js";
+import type { NativeStats } from "./native.js";
+
+/** A cache's counters since it was created, and what it holds now. */
+export interface CacheStats {
+  /** Reads that found a value: in the shared store, by all threads, and in this thread's L0. */
+  readonly hits: number;
+  /** Reads that found none, by all threads. */
+  readonly misses: number;
+  /** `hits / (hits + misses)`, from 0 to 1; 0 before the first read. */
+  readonly hitRatio: number;
+  /** Values stored, by all threads. */
+  readonly sets: number;
+  /** Entries deleted by `delete` and its like. */
+  readonly deletes: number;
+  /** Entries that had to make room for others. */
+  readonly evictions: number;
+  /** Entries whose time had come. */
+  readonly expirations: number;
+  /** New entries that were let go instead of older, more useful ones. */
+  readonly rejections: number;
+  /** Entries in the shared store, those included whose expiry has not been noticed yet. */
+  readonly entries: number;
+  /** Memory in bytes: what the store uses, and its budget. */
+  readonly memory: { readonly used: number; readonly max: number };
+  /** This thread's L0: reads that it answered, and how many values it holds. */
+  readonly l0: { readonly hits: number; readonly entries: number };
+}
+
+export function buildStats(native: NativeStats, l0: L0): CacheStats {
+  const hits = native.hits + l0.hits;
+  const reads = hits + native.misses;
+  return {
+    hits,
+    misses: native.misses,
+    hitRatio: reads === 0 ? 0 : hits / reads,
+    sets: native.sets,
+    deletes: native.deletes,
+    evictions: native.evictions,
+    expirations: native.expirations,
+    rejections: native.rejections,
+    entries: native.entries,
+    memory: { used: native.memoryUsed, max: native.memoryMax },
+    l0: { hits: l0.hits, entries: l0.size },
+  };
+}

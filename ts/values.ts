@@ -1,0 +1,253 @@
+/**
+ * Values between JavaScript and a store: which kind a value has, how its bytes are written, and how a read's answer
+ * becomes a value again. Strings, numbers and null cross into the addon as they are; booleans and bigints have a text
+ * form of one or a few bytes; bytes stay bytes; every other object goes through the codec.
+ *
+ * Owns the scratch memory that the addon copies a value into, and the codec's buffers. What is read from scratch must
+ * be taken out before the next call into the addon.
+ */
+import { Decoder } from "./codec/decode.js";
+import { Encoder, notCacheable } from "./codec/encode.js";
+import { deepFreeze } from "./codec/freeze.js";
+import { Shapes } from "./codec/shapes.js";
+import { InvalidArgumentError, show, ValueNotCacheableError } from "./errors.js";
+import { Header, type NativeCache, type RawValue, SCRATCH_DATA } from "./native.js";
+import type { Codec } from "./options.js";
+
+/** The kinds that TypeScript writes and reads as bytes. The addon knows the others (strings, numbers, null). */
+export const Kind = { bytes: 0, boolean: 7, bigint: 8, object: 9, buffer: 10, custom: 11 } as const;
+
+const SCRATCH_BYTES = 128 * 1024;
+/** Larger scratch is given back after the read that needed it. */
+const SCRATCH_BYTES_KEPT = 1024 * 1024;
+/** L0 keeps only values up to this size, so that its share of the heap is bounded (see l0.ts). */
+const L0_VALUE_BYTES_MAX = 64 * 1024;
+
+/** New scratch memory, as the addon is opened with. */
+export function newScratch(): ArrayBuffer {
+  return new ArrayBuffer(SCRATCH_BYTES);
+}
+
+/** A value taken apart once, to be stored and to be handed to several callers that must not share it. */
+export interface Snapshot {
+  /** Stores it. */
+  write(key: string, ttlMs: number | undefined): void;
+  /** The value as a reader of the cache gets it. */
+  give(): unknown;
+}
+
+/** Writes and reads the values of one store for one thread. */
+export class Values {
+  /** Whether the value that {@link read} returned last may be shared between readers, that is, may enter L0. */
+  isShareable = false;
+  /** The scratch header; see `Header`. */
+  header: Int32Array;
+
+  readonly #native: NativeCache;
+  readonly #codec: Codec | undefined;
+  readonly #isFrozen: boolean;
+  readonly #shapes: Shapes;
+  readonly #bytesMax: number;
+  readonly #decoder: Decoder;
+  #encoder: Encoder;
+  #scratch: Buffer;
+  /** What {@link #encode} made. */
+  #kind = 0;
+  #bytes: Uint8Array;
+  /** For snapshots, whose bytes are not in scratch and whose size has no limit. */
+  #spare: { encoder: Encoder; decoder: Decoder } | undefined = undefined;
+
+  constructor(native: NativeCache, scratch: ArrayBuffer, bytesMax: number, isFrozen: boolean, codec?: Codec) {
+    this.#native = native;
+    this.#codec = codec;
+    this.#isFrozen = isFrozen;
+    this.#bytesMax = bytesMax;
+    this.#shapes = new Shapes(native);
+    this.#encoder = new Encoder(this.#shapes, bytesMax);
+    this.#decoder = new Decoder(this.#shapes);
+    this.#decoder.use(scratch);
+    this.#scratch = Buffer.from(scratch);
+    this.#bytes = this.#scratch;
+    this.header = new Int32Array(scratch);
+  }
+
+  /** Stores a value; throws before anything is changed if it can't come back as it is. */
+  write(key: string, value: unknown, ttlMs: number | undefined): void {
+    if (typeof value === "string" || typeof value === "number" || value === null) {
+      this.#native.set(key, value, ttlMs);
+      return;
+    }
+    const length = this.#encode(value, this.#encoder);
+    this.#native.setBytes(key, this.#kind, this.#bytes, length, ttlMs);
+    this.#encoder.trim();
+  }
+
+  /** The value behind a read's answer, which is not `undefined`. `key` is read again if scratch was too small. */
+  read(raw: RawValue, key: string): unknown {
+    if (typeof raw !== "boolean") {
+      this.isShareable = typeof raw !== "string" || raw.length <= L0_VALUE_BYTES_MAX;
+      return raw;
+    }
+    return raw ? this.#decodeScratch() : this.#readLarge(key);
+  }
+
+  /** Takes a value apart without storing it yet. */
+  snapshot(value: unknown): Snapshot {
+    if (typeof value === "string" || typeof value === "number" || value === null) {
+      return { write: (key, ttlMs) => this.#native.set(key, value, ttlMs), give: () => value };
+    }
+    this.#spare ??= { encoder: new Encoder(this.#shapes, 2 ** 31), decoder: new Decoder(this.#shapes) };
+    const { encoder, decoder } = this.#spare;
+    const length = this.#encode(value, encoder);
+    const kind = this.#kind;
+    const bytes = Buffer.allocUnsafeSlow(length);
+    bytes.set(this.#bytes.subarray(0, length));
+    encoder.trim();
+    let shared: unknown;
+    return {
+      write: (key, ttlMs) => this.#native.setBytes(key, kind, bytes, length, ttlMs),
+      give: () => {
+        if (shared !== undefined) {
+          return shared;
+        }
+        decoder.use(bytes.buffer);
+        const own = this.#decode(kind, bytes, 0, length, decoder);
+        shared = this.isShareable ? own : undefined;
+        return own;
+      },
+    };
+  }
+
+  // --- writing ------------------------------------------------------------------------------------------------
+
+  /** Turns a value into `#kind` and `#bytes`, and returns the length. */
+  #encode(value: unknown, encoder: Encoder): number {
+    switch (typeof value) {
+      case "object":
+        return this.#encodeObject(value as object, encoder);
+      case "boolean":
+        this.#kind = Kind.boolean;
+        this.#bytes = Uint8Array.of(value ? 1 : 0);
+        return 1;
+      case "bigint":
+        this.#kind = Kind.bigint;
+        this.#bytes = Buffer.from(value.toString(), "latin1");
+        return this.#bytes.byteLength;
+      case "undefined":
+        throw new ValueNotCacheableError(
+          "ERR_VALUE_NOT_CACHEABLE",
+          "undefined can't be cached, because get() says undefined for a key that is not there. Cache null instead, or delete the key.",
+          { path: "value" },
+        );
+      default:
+        return notCacheable("value", `is a ${typeof value}`);
+    }
+  }
+
+  #encodeObject(value: object, encoder: Encoder): number {
+    const prototype = Object.getPrototypeOf(value) as object | null;
+    if ((prototype === Uint8Array.prototype || prototype === Buffer.prototype) && ArrayBuffer.isView(value)) {
+      const bytes = value as Uint8Array;
+      // Short ones go through the codec when they carry named properties, which refuses them and says why.
+      if (bytes.byteLength > 32 || Object.keys(bytes).length === bytes.byteLength) {
+        this.#kind = prototype === Buffer.prototype ? Kind.buffer : Kind.bytes;
+        this.#bytes = bytes.buffer instanceof ArrayBuffer ? bytes : Buffer.from(bytes);
+        return bytes.byteLength;
+      }
+    }
+    if (this.#codec !== undefined) {
+      this.#bytes = encodeCustom(this.#codec, value);
+      this.#kind = Kind.custom;
+      return this.#bytes.byteLength;
+    }
+    // An accessor of the value that is being encoded has called set(): it gets an encoder of its own.
+    const free = encoder.isBusy ? new Encoder(this.#shapes, this.#bytesMax) : encoder;
+    const length = free.encode(value);
+    this.#kind = Kind.object;
+    this.#bytes = free.buffer;
+    return length;
+  }
+
+  // --- reading ------------------------------------------------------------------------------------------------
+
+  #decodeScratch(): unknown {
+    const header = this.header;
+    const length = header[Header.length] as number;
+    const kind = header[Header.kind] as number;
+    const value = this.#decode(kind, this.#scratch, SCRATCH_DATA, length, this.#decoder);
+    this.isShareable &&= length <= L0_VALUE_BYTES_MAX;
+    return value;
+  }
+
+  /** Reads into larger scratch until the value fits, which another thread may overwrite with a larger one meanwhile. */
+  #readLarge(key: string): unknown {
+    let raw: RawValue = false;
+    while (raw === false) {
+      const length = (this.header[Header.length] as number) >>> 0;
+      this.#useScratch(new ArrayBuffer(Math.ceil((SCRATCH_DATA + length) / 4096 + 1) * 4096));
+      raw = this.#native.peek(key);
+    }
+    const value = raw === true ? this.#decodeScratch() : raw;
+    this.isShareable = false;
+    if (this.#scratch.byteLength > SCRATCH_BYTES_KEPT) {
+      this.#useScratch(newScratch());
+    }
+    return value;
+  }
+
+  #useScratch(scratch: ArrayBuffer): void {
+    this.#native.replaceScratch(scratch);
+    this.#decoder.use(scratch);
+    this.#scratch = Buffer.from(scratch);
+    this.header = new Int32Array(scratch);
+  }
+
+  #decode(kind: number, bytes: Buffer, start: number, length: number, decoder: Decoder): unknown {
+    this.isShareable = false;
+    switch (kind) {
+      case Kind.object:
+        this.isShareable = this.#isFrozen && decoder.isShareable(start);
+        return decoder.decode(start, length, this.#isFrozen);
+      case Kind.buffer: {
+        const copy = Buffer.allocUnsafe(length);
+        bytes.copy(copy, 0, start, start + length);
+        return copy;
+      }
+      case Kind.bytes:
+        return copyBytes(bytes, start, length);
+      case Kind.boolean:
+        this.isShareable = true;
+        return bytes[start] === 1;
+      case Kind.bigint:
+        this.isShareable = true;
+        return BigInt(bytes.toString("latin1", start, start + length));
+      default:
+        return this.#decodeCustom(copyBytes(bytes, start, length));
+    }
+  }
+
+  #decodeCustom(bytes: Uint8Array): unknown {
+    if (this.#codec === undefined) {
+      throw new Error("nearcache: the value was written with a codec that this cache does not have");
+    }
+    const value = this.#codec.decode(bytes);
+    this.isShareable = this.#isFrozen && deepFreeze(value);
+    return value;
+  }
+}
+
+/** Bytes with memory of their own: a view on pooled memory would show other values through `.buffer`. */
+function copyBytes(bytes: Buffer, start: number, length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  copy.set(bytes.subarray(start, start + length));
+  return copy;
+}
+
+function encodeCustom(codec: Codec, value: object): Uint8Array {
+  const bytes: unknown = codec.encode(value);
+  if (!(bytes instanceof Uint8Array)) {
+    const message = `codec.encode must return a Uint8Array, it returned ${show(bytes)}.`;
+    throw new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value: bytes });
+  }
+  return bytes;
+}
