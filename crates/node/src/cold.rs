@@ -24,7 +24,7 @@ native! {
     size[0] = |call| call.env.number(call.handle.live()?.store.cache.len() as f64);
     /// `clear()`.
     clear[0] = |call| {
-        call.handle.live()?.engine.clear();
+        call.handle.live()?.engine.clear()?;
         Ok(Val::UNDEFINED)
     };
     /// `deletePrefix(prefix)`: how many entries there were.
@@ -63,7 +63,7 @@ fn delete_by_prefix<'c>(call: &Call<'c, 1>) -> Result<Val<'c>, Failure> {
     let live = call.handle.live()?;
     let mut buffer = KeyBuffer::new();
     let prefix = keys::read(call.env, call.args[0], &mut buffer)?;
-    call.env.number(live.engine.delete_prefix(&prefix) as f64)
+    call.env.number(live.engine.delete_prefix(&prefix)? as f64)
 }
 
 fn scan_keys<'c>(call: &Call<'c, 3>) -> Result<Val<'c>, Failure> {
@@ -171,6 +171,8 @@ fn read_stats<'c>(call: &Call<'c, 0>) -> Result<Val<'c>, Failure> {
         (c"entries", stats.entries),
         (c"memoryUsed", stats.memory_used),
         (c"memoryMax", stats.memory_max),
+        (c"memoryIndex", stats.memory_index),
+        (c"memoryRetired", stats.memory_retired),
         (c"maxValueSize", live.value_bytes_max),
     ] {
         call.env

@@ -17,7 +17,7 @@ pub enum Failure {
     /// The key's bytes exceed the engine's limit.
     KeyTooLong { length: usize, max: usize },
     /// The value's bytes exceed the cache's limit.
-    ValueTooLarge { length: u64, max: u64 },
+    ValueTooLarge { length: usize, max: u64 },
     /// A TTL that is no number of milliseconds, is negative or absurd.
     InvalidTtl { given: f64, max: u64 },
     /// The budget has no room for this entry.

@@ -23,7 +23,7 @@ native! {
     /// `has(key)`: no statistics.
     has[1] = |call| with_key(call, |call, live, key| call.env.boolean(live.engine.contains(key)));
     /// `delete(key)`: whether there was such an entry.
-    delete[1] = |call| with_key(call, |call, live, key| call.env.boolean(live.engine.delete(key)));
+    delete[1] = |call| with_key(call, |call, live, key| call.env.boolean(live.engine.delete(key)?));
     /// `ttl(key)`: milliseconds left, `Infinity`, or `undefined` for no entry.
     remaining[1] = |call| with_key(call, remaining_ttl);
     /// `touch(key, ttlMs?)`: whether there was such an entry.

@@ -44,10 +44,10 @@ pub enum Taken {
 #[inline(always)]
 pub fn take(live: &Live, value: &Value<'_>) -> Taken {
     if live.watch {
-        live.scratch.write(Field::Watched, u32::from(value.watched));
-        live.scratch.write(Field::ExpiryTick, value.expires_at);
+        live.scratch.write(Field::Watched, u32::from(value.watched()));
+        live.scratch.write(Field::ExpiryTick, expiry_field(value.expiry_tick()));
     }
-    let (kind, length) = (value.kind, value.len());
+    let (kind, length) = (value.kind(), value.len());
     if !(ASCII..=NULL).contains(&kind) {
         return take_to_scratch(live, value);
     }
@@ -64,8 +64,14 @@ pub fn take(live: &Live, value: &Value<'_>) -> Taken {
     }
 }
 
+/// The header's word for an expiry: all ones is never, so a tick of all ones becomes the one before it.
+#[inline(always)]
+fn expiry_field(tick: Option<u32>) -> u32 {
+    tick.map_or(u32::MAX, |tick| tick.min(u32::MAX - 1))
+}
+
 fn take_to_scratch(live: &Live, value: &Value<'_>) -> Taken {
-    live.scratch.write(Field::Kind, u32::from(value.kind));
+    live.scratch.write(Field::Kind, u32::from(value.kind()));
     live.scratch.write(
         Field::Length,
         u32::try_from(value.len()).unwrap_or(u32::MAX),
@@ -131,7 +137,7 @@ pub fn store<'c>(
             Ok(live.engine.set(key, &text, kind, ttl)?)
         }
         Err(Refused::TooLong { length }) => Err(Failure::ValueTooLarge {
-            length: length as u64,
+            length,
             max: live.value_bytes_max,
         }),
         Err(Refused::NotString) => store_other(env, live, key, value, ttl),
