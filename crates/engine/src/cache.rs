@@ -1,0 +1,91 @@
+//! The cache as its owner sees it.
+
+use crate::changes::Signal;
+use crate::clock::Source;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::error::ConfigError;
+use crate::handle::Handle;
+use crate::helper;
+use crate::stats::Stats;
+use std::sync::Arc;
+
+/// A cache, shared by all threads of a process. Cloning it is cheap and gives another reference to
+/// the same cache; its memory is freed when the last reference and the last [`Handle`] are gone.
+#[derive(Clone)]
+pub struct Cache {
+    engine: Arc<Engine>,
+}
+
+impl Cache {
+    /// Reserves the budget and starts the helper thread of the process, if it is not running yet.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense, or the system refuses the address space.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let engine = Arc::new(Engine::new(&config)?);
+        if config.clock.source == Source::System {
+            helper::serve(&engine);
+        }
+        engine.maintain();
+        Ok(Self { engine })
+    }
+
+    /// A new handle, for one thread.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.engine))
+    }
+
+    /// What the cache has done and holds. Takes each shard's lock for a moment.
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// Number of entries, expired ones that wait for their memory to be reclaimed included.
+    pub fn len(&self) -> u64 {
+        self.engine.entries()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The longest value that is accepted, in bytes.
+    pub fn max_value_size(&self) -> u64 {
+        self.engine.common.layout.value_bytes_max
+    }
+
+    /// The longest key that is accepted, in bytes: [`KEY_BYTES_MAX`](crate::KEY_BYTES_MAX), or an
+    /// eighth of a very small budget.
+    pub fn max_key_size(&self) -> usize {
+        self.engine.key_bytes_max()
+    }
+
+    /// The words that tell an L0 whether it is current.
+    pub fn signal(&self) -> &Signal {
+        self.engine.common.changes.signal()
+    }
+
+    /// Moves time forward, removes what has expired, gives memory back: what the helper thread does
+    /// at each tick. With a manual clock it is the owner's to call.
+    pub fn maintain(&self) {
+        self.engine.maintain();
+    }
+
+    /// Checks every structural invariant, for tests. Nothing may be writing at the same time.
+    ///
+    /// # Errors
+    /// A description of the first violation.
+    pub fn validate(&self) -> Result<(), String> {
+        self.engine.validate()
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("stats", &self.stats())
+            .finish()
+    }
+}

@@ -1,0 +1,103 @@
+//! Giving pages from sizes that have too many slots to sizes that have too few.
+//!
+//! When a class has free slots for everything that one of its pages holds, the least used of its
+//! pages is *emptied*: its live records are moved to the class' other pages, and the page returns to
+//! the pool by itself when readers have let go of its slots. Moving costs nothing in hit ratio, as
+//! evicting "what is left in the coldest page" would. Chunks of long records are not moved: their
+//! records are evicted, at most a page's worth.
+
+use crate::engine::Engine;
+use crate::epoch::ReaderSlot;
+use crate::error::Error;
+use crate::memory::classes::{Class, Use};
+use crate::memory::region::Loc;
+use crate::sync::Mutex;
+
+/// A page that is not empty after this many passes is put back to use: something in it is being
+/// filled or read for long.
+const PASSES_MAX: u32 = 8;
+
+/// The page that is being emptied. One at a time, whoever comes first does the work.
+#[derive(Default)]
+pub(crate) struct Compactor {
+    page: Mutex<Option<Emptying>>,
+}
+
+#[derive(Clone, Copy)]
+struct Emptying {
+    page: u32,
+    class: Class,
+    passes: u32,
+}
+
+impl Engine {
+    /// Works on emptying one page; true if there was one to work on. Its slots come back through
+    /// limbo.
+    pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
+        let Ok(mut current) = self.compactor.page.try_lock() else {
+            // Another thread is at it.
+            return Ok(false);
+        };
+        let allocator = &self.common.allocator;
+        let chosen =
+            (*current).filter(|emptying| allocator.is_emptying(emptying.page, emptying.class));
+        let Some(mut emptying) = chosen.or_else(|| self.choose_page()) else {
+            *current = None;
+            return Ok(false);
+        };
+        emptying.passes += 1;
+        for slot in allocator.slots_of(emptying.page, emptying.class) {
+            match allocator.records().classes.use_of(emptying.class) {
+                Use::Record => self.relocate(slot, own)?,
+                Use::Chunk => self.evict_owner_of(slot)?,
+                Use::Index => unreachable!("pages of the index are never chosen"),
+            }
+        }
+        self.hand_over_all(0..self.shards.len())?;
+        self.common
+            .limbo
+            .collect(&self.common.epoch, allocator, Some(own));
+        *current = Some(emptying);
+        if emptying.passes >= PASSES_MAX {
+            allocator.cancel_emptying(emptying.page, emptying.class);
+            *current = None;
+        }
+        Ok(true)
+    }
+
+    fn choose_page(&self) -> Option<Emptying> {
+        let class = self.common.allocator.sparse_class()?;
+        let page = self.common.allocator.begin_emptying(class)?;
+        Some(Emptying {
+            page,
+            class,
+            passes: 0,
+        })
+    }
+
+    /// Moves the record in a slot, if there is a live one.
+    fn relocate(&self, slot: Loc, own: &ReaderSlot) -> Result<(), Error> {
+        let hash = {
+            // Pinned before the slot is looked at: a record that is live then can't be freed while
+            // its key is read.
+            let _pin = self.common.epoch.pin(own);
+            if self.records().header(slot).queue().is_none() {
+                return Ok(());
+            }
+            // SAFETY: pinned since before the record was found live.
+            unsafe {
+                self.records()
+                    .with_key(slot, |key| self.common.hasher.hash(key))
+            }
+        };
+        self.lock(self.shard_index(hash))?.relocate(hash, slot);
+        Ok(())
+    }
+
+    fn evict_owner_of(&self, chunk: Loc) -> Result<(), Error> {
+        let hash = self.records().hash_of_chunk(chunk);
+        self.lock(self.shard_index(hash))?
+            .evict_owner_of(hash, chunk);
+        Ok(())
+    }
+}

@@ -1,0 +1,463 @@
+//! What the handles of a cache share, and the write path: allocate, fill, publish.
+//!
+//! A record is allocated and filled before any lock is taken; the shard's lock is held only to
+//! publish it. Making room may therefore lock any shard, one at a time.
+
+use crate::changes::ChangeLog;
+use crate::clock::{Clock, Expiry, TTL_MS_MAX, Ttl};
+use crate::compaction::Compactor;
+use crate::config::{Config, KEY_BYTES_MAX, Layout};
+use crate::epoch::{Epoch, ReaderSlot};
+use crate::error::{ConfigError, Error};
+use crate::hash::{KeyHash, KeyHasher};
+use crate::index::{Index, NeedsRoom};
+use crate::limbo::{Census, Limbo, free_record};
+use crate::memory::allocator::Allocator;
+use crate::memory::classes::ClassTable;
+use crate::memory::record::{NewRecord, Records};
+use crate::memory::region::{HEAD_BYTES, Loc, Region};
+use crate::policy::sketch::Sketch;
+use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
+use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
+use crate::sync::{CacheAligned, Ordering};
+
+/// A key may take at most this part of the budget.
+const KEY_SHARE: u64 = 8;
+/// The sketch's period is adjusted once in this many writes of a shard.
+const PERIOD_CHECK_MASK: u64 = 255;
+/// Entries that one hold of a shard's lock expires: about ten microseconds of work.
+const EXPIRE_BATCH: usize = 64;
+
+/// What a shard's holder may use: everything that is not a shard.
+pub(crate) struct Common {
+    pub(crate) allocator: Allocator,
+    pub(crate) sketch: Sketch,
+    pub(crate) changes: ChangeLog,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) clock: Clock,
+    pub(crate) epoch: Epoch,
+    pub(crate) limbo: Limbo,
+    pub(crate) layout: Layout,
+}
+
+impl Common {
+    /// Whether new entries find free pages.
+    pub(crate) fn has_room(&self) -> bool {
+        self.allocator.pages_for_entries() > 0
+    }
+}
+
+/// One cache.
+pub(crate) struct Engine {
+    pub(crate) common: Common,
+    pub(crate) shards: Box<[CacheAligned<Shard>]>,
+    pub(crate) read_counts: ReadCountsRegistry,
+    pub(crate) compactor: Compactor,
+    max_memory: u64,
+}
+
+impl From<Poisoned> for Error {
+    fn from(_: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let layout = Layout::of(config)?;
+        let classes = ClassTable::new(layout.page_bytes);
+        let head_bytes = layout.page_bytes.max(HEAD_BYTES);
+        let region = Region::reserve(head_bytes + layout.page_count * layout.page_bytes)
+            .map_err(ConfigError::Reserve)?;
+        let allocator = Allocator::new(
+            Records::new(region, classes),
+            layout.page_bytes,
+            layout.page_count,
+        );
+        let now = config.clock.now();
+        let shards = (0..1usize << layout.shard_bits).map(|shard| {
+            // Different variants split at different times.
+            let variant = shard % crate::index::segment::BLOCK_VARIANTS;
+            let class = allocator.records().classes.index(variant);
+            let index =
+                Index::new(&allocator, class).map_err(|NeedsRoom| ConfigError::MemoryTooSmall {
+                    given: config.max_memory,
+                    min: crate::MEMORY_BYTES_MIN,
+                })?;
+            Ok(CacheAligned(Shard::new(
+                index,
+                layout.seed ^ shard as u64,
+                now,
+            )))
+        });
+        let shards = shards.collect::<Result<_, ConfigError>>()?;
+        Ok(Self {
+            common: Common {
+                allocator,
+                sketch: Sketch::new(layout.sketch_bytes),
+                changes: ChangeLog::new(),
+                hasher: KeyHasher::new(layout.seed),
+                clock: config.clock.clone(),
+                epoch: Epoch::new(),
+                limbo: Limbo::new(config.max_memory),
+                layout,
+            },
+            shards,
+            read_counts: ReadCountsRegistry::default(),
+            compactor: Compactor::default(),
+            max_memory: config.max_memory,
+        })
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        self.common.allocator.records()
+    }
+
+    pub(crate) fn shard_index(&self, hash: KeyHash) -> usize {
+        hash.shard(self.common.layout.shard_bits)
+    }
+
+    pub(crate) fn lock(&self, shard: usize) -> Result<LockedShard<'_>, Poisoned> {
+        self.shards[shard].0.lock(&self.common)
+    }
+
+    /// The longest key that this cache accepts, in bytes.
+    pub(crate) fn key_bytes_max(&self) -> usize {
+        KEY_BYTES_MAX.min((self.max_memory / KEY_SHARE) as usize)
+    }
+
+    pub(crate) fn check_key(&self, key: &[u8]) -> Result<(), Error> {
+        let max = self.key_bytes_max();
+        if key.len() > max {
+            return Err(Error::KeyTooLong {
+                length: key.len(),
+                max,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_value(&self, value: &[u8]) -> Result<(), Error> {
+        let max = self.common.layout.value_bytes_max;
+        if value.len() as u64 > max {
+            return Err(Error::ValueTooLarge {
+                length: value.len(),
+                max,
+            });
+        }
+        Ok(())
+    }
+
+    /// When an entry written now expires; `None` for a time to live of zero.
+    pub(crate) fn expiry_of(&self, ttl: Ttl, now: u64) -> Result<Option<Expiry>, Error> {
+        let ttl_ms = match ttl {
+            Ttl::Forever => None,
+            Ttl::Default => self.common.layout.default_ttl_ms,
+            Ttl::Millis(given_ms) if given_ms > TTL_MS_MAX => {
+                return Err(Error::TtlTooLong {
+                    given_ms,
+                    max_ms: TTL_MS_MAX,
+                });
+            }
+            Ttl::Millis(ms) => Some(ms),
+        };
+        Ok(match ttl_ms {
+            None => Some(Expiry::NEVER),
+            Some(0) => None,
+            Some(ms) => Some(Expiry::after(now, ms)),
+        })
+    }
+
+    /// Stores a value if the condition holds. `own` is the slot of the calling handle.
+    pub(crate) fn store(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        kind: u8,
+        ttl: Ttl,
+        condition: Condition,
+        own: &ReaderSlot,
+    ) -> Result<bool, Error> {
+        debug_assert!(kind <= crate::memory::record::KIND_MAX);
+        self.check_key(key)?;
+        self.check_value(value)?;
+        let now = self.common.clock.now();
+        let hash = self.common.hasher.hash(key);
+        let Some(expiry) = self.expiry_of(ttl, now)? else {
+            return self.store_nothing(key, hash, condition, now);
+        };
+        let shard = self.shard_index(hash);
+        if condition != Condition::Always && !self.may_hold(hash, key, condition, now)? {
+            return Ok(false);
+        }
+        let new = NewRecord {
+            key,
+            value,
+            kind,
+            expiry,
+            hash,
+        };
+        let loc = self.create_record(new, shard, own)?;
+        match self.publish(hash, key, loc, condition, own) {
+            Ok(true) => Ok(true),
+            refused => {
+                // Never published, so nobody else has seen it.
+                free_record(&self.common.allocator, loc);
+                refused
+            }
+        }
+    }
+
+    /// Saves filling a record that the condition would refuse.
+    fn may_hold(
+        &self,
+        hash: KeyHash,
+        key: &[u8],
+        condition: Condition,
+        now: u64,
+    ) -> Result<bool, Error> {
+        let exists = self
+            .lock(self.shard_index(hash))?
+            .find_live(hash, key, now)
+            .is_some();
+        Ok(exists != (condition == Condition::IfAbsent))
+    }
+
+    /// A time to live of zero: the value is not cached, and what was there goes.
+    fn store_nothing(
+        &self,
+        key: &[u8],
+        hash: KeyHash,
+        condition: Condition,
+        now: u64,
+    ) -> Result<bool, Error> {
+        if condition != Condition::Always && !self.may_hold(hash, key, condition, now)? {
+            return Ok(false);
+        }
+        self.delete(key)?;
+        Ok(true)
+    }
+
+    /// Allocates and fills a record that nobody can reach yet.
+    fn create_record(
+        &self,
+        new: NewRecord<'_>,
+        shard: usize,
+        own: &ReaderSlot,
+    ) -> Result<Loc, Error> {
+        let classes = &self.records().classes;
+        let payload = new.key.len() + new.value.len();
+        let count = classes.chunks(payload);
+        let class = classes.for_record(self.records().slot_bytes(payload, count));
+        if count == 0 {
+            let loc = self.allocate(class, shard, own)?;
+            // SAFETY: just allocated with the class that this record needs.
+            unsafe { self.records().fill(loc, &[], new) };
+            return Ok(loc);
+        }
+        let mut chunks = Vec::with_capacity(count);
+        let allocated = (0..count).try_for_each(|_| {
+            self.allocate(classes.chunk(), shard, own)
+                .map(|chunk| chunks.push(chunk))
+        });
+        match allocated.and_then(|()| self.allocate(class, shard, own)) {
+            Ok(loc) => {
+                // SAFETY: slot and chunks were just allocated as this record needs them.
+                unsafe { self.records().fill(loc, &chunks, new) };
+                Ok(loc)
+            }
+            Err(error) => {
+                chunks
+                    .into_iter()
+                    .for_each(|chunk| self.common.allocator.free(chunk));
+                Err(error)
+            }
+        }
+    }
+
+    fn publish(
+        &self,
+        hash: KeyHash,
+        key: &[u8],
+        loc: Loc,
+        condition: Condition,
+        own: &ReaderSlot,
+    ) -> Result<bool, Error> {
+        let shard = self.shard_index(hash);
+        loop {
+            let mut locked = self.lock(shard)?;
+            let published = locked.publish(hash, key, loc, condition, self.common.clock.now());
+            locked.hand_over(false);
+            if locked.state.counts.sets & PERIOD_CHECK_MASK == 0 {
+                let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
+                self.common.sketch.set_entries(entries);
+            }
+            drop(locked);
+            if self.common.limbo.is_overdue() {
+                self.common
+                    .limbo
+                    .collect(&self.common.epoch, &self.common.allocator, Some(own));
+            }
+            match published {
+                Ok(stored) => return Ok(stored),
+                Err(NeedsRoom) => self.make_room_for_index(shard, own)?,
+            }
+        }
+    }
+
+    pub(crate) fn delete(&self, key: &[u8]) -> Result<bool, Poisoned> {
+        let hash = self.common.hasher.hash(key);
+        let mut locked = self.lock(self.shard_index(hash))?;
+        let now = self.common.clock.now();
+        let Some(loc) = locked.find(hash, key) else {
+            return Ok(false);
+        };
+        let live = !locked.records().header(loc).expiry().is_past(now);
+        locked.remove(
+            hash,
+            loc,
+            if live {
+                Reason::Deleted
+            } else {
+                Reason::Expired
+            },
+        );
+        locked.hand_over(false);
+        Ok(live)
+    }
+
+    /// Gives an entry a new life from now on; false if there is none.
+    pub(crate) fn touch(&self, key: &[u8], ttl: Ttl, own: &ReaderSlot) -> Result<bool, Error> {
+        let now = self.common.clock.now();
+        let Some(expiry) = self.expiry_of(ttl, now)? else {
+            return Ok(self.delete(key)?);
+        };
+        let hash = self.common.hasher.hash(key);
+        let (version, kind, value) = {
+            let mut locked = self.lock(self.shard_index(hash))?;
+            let Some(loc) = locked.find_live(hash, key, now) else {
+                return Ok(false);
+            };
+            if locked.touch(loc, key, expiry, now) {
+                return Ok(true);
+            }
+            // The record can't express the new expiry (days against years): copy it.
+            let header = self.records().header(loc);
+            let mut value = vec![0; header.value_len()];
+            // SAFETY: the shard's lock is held and the record is live in it.
+            unsafe { self.records().copy_value(loc, &mut value) };
+            (header.version() as u64, header.kind(), value)
+        };
+        self.store(key, &value, kind, ttl, Condition::IfVersion(version), own)
+    }
+
+    /// Removes everything. Visible to every thread's next read when it returns; the memory follows.
+    pub(crate) fn clear(&self, own: &ReaderSlot) -> Result<(), Error> {
+        for shard in 0..self.shards.len() {
+            loop {
+                let cleared = self.lock(shard)?.clear(self.common.clock.now());
+                match cleared {
+                    Ok(()) => break,
+                    Err(NeedsRoom) => self.make_room_for_index(shard, own)?,
+                }
+            }
+        }
+        // After the last shard: an L0 that drains this finds every entry gone.
+        self.common.changes.lap_all();
+        Ok(())
+    }
+
+    /// What the helper thread does at each tick: time, expiry, memory that waits.
+    pub(crate) fn maintain(&self) {
+        let now = self.common.clock.now();
+        self.common
+            .changes
+            .signal()
+            .now
+            .store(now as u32, Ordering::Release);
+        for shard in 0..self.shards.len() {
+            // A poisoned shard is left alone; whoever writes to it is told.
+            while let Ok(mut locked) = self.lock(shard) {
+                let more = locked.expire(now, EXPIRE_BATCH) | locked.reap();
+                locked.hand_over(!more);
+                if !more {
+                    break;
+                }
+            }
+        }
+        self.common
+            .limbo
+            .collect(&self.common.epoch, &self.common.allocator, None);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let [hits, misses] = self.read_counts.sum();
+        let (slots, index) = self.common.allocator.used_bytes();
+        let fixed = self.common.layout.sketch_bytes as u64 + self.common.layout.bookkeeping_bytes;
+        let (counts, entries) = self.write_counts();
+        Stats {
+            hits,
+            misses,
+            sets: counts.sets,
+            deletes: counts.deletes,
+            evictions: counts.evictions,
+            rejections: counts.rejections,
+            expirations: counts.expirations,
+            entries,
+            memory_used: slots + fixed,
+            memory_max: self.max_memory,
+            memory_index: index,
+            memory_retired: self.common.limbo.bytes(),
+        }
+    }
+
+    fn write_counts(&self) -> (WriteCounts, u64) {
+        let mut sum = WriteCounts::default();
+        let mut entries = 0;
+        for shard in 0..self.shards.len() {
+            let Ok(locked) = self.lock(shard) else {
+                continue;
+            };
+            let counts = locked.state.counts;
+            sum.sets += counts.sets;
+            sum.deletes += counts.deletes;
+            sum.evictions += counts.evictions;
+            sum.rejections += counts.rejections;
+            sum.expirations += counts.expirations;
+            entries += locked.state.rings.entries();
+        }
+        (sum, entries)
+    }
+
+    pub(crate) fn entries(&self) -> u64 {
+        self.write_counts().1
+    }
+
+    /// Checks every structural invariant. Nothing may be writing at the same time.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let mut expected = self.common.limbo.census(&self.common.allocator);
+        let mut has_doomed = false;
+        for shard in 0..self.shards.len() {
+            let locked = self
+                .lock(shard)
+                .map_err(|Poisoned| format!("shard {shard} is poisoned"))?;
+            expected = expected.plus(locked.validate(shard)?);
+            has_doomed |= locked.has_doomed();
+        }
+        let [records, chunks, blocks] = self.common.allocator.validate()?;
+        let found = Census {
+            records,
+            chunks,
+            blocks,
+        };
+        let same = (found.records, found.chunks, found.blocks)
+            == (expected.records, expected.chunks, expected.blocks);
+        if !same && !has_doomed {
+            return Err(format!(
+                "slots in use: {records} records, {chunks} chunks, {blocks} index blocks; accounted for: {}, {}, {}",
+                expected.records, expected.chunks, expected.blocks
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! What can go wrong, as two closed sets: at construction and at an operation.
+
+use std::fmt;
+
+/// Why a configuration was refused. Each names the value given and what is allowed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// `max_memory` is below [`MEMORY_BYTES_MIN`](crate::MEMORY_BYTES_MIN).
+    MemoryTooSmall {
+        /// Bytes asked for.
+        given: u64,
+        /// The least that works.
+        min: u64,
+    },
+    /// `max_memory` is above [`MEMORY_BYTES_MAX`](crate::MEMORY_BYTES_MAX) or what the machine has.
+    MemoryTooLarge {
+        /// Bytes asked for.
+        given: u64,
+        /// The most that is allowed here.
+        max: u64,
+    },
+    /// `max_value_size` is zero or more than this budget can hold.
+    ValueSize {
+        /// Bytes asked for.
+        given: u64,
+        /// The most that this budget allows.
+        max: u64,
+    },
+    /// The default time to live is zero or too long.
+    Ttl {
+        /// Milliseconds asked for.
+        given_ms: u64,
+        /// The longest finite one, in milliseconds.
+        max_ms: u64,
+    },
+    /// `shards` is not a power of two, or too many for the budget.
+    Shards {
+        /// The number asked for.
+        given: u32,
+        /// The most that this budget allows.
+        max: u32,
+    },
+    /// The operating system refused the address space.
+    Reserve(std::io::Error),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MemoryTooSmall { given, min } => {
+                write!(f, "max_memory is {given} bytes; at least {min} are needed")
+            }
+            Self::MemoryTooLarge { given, max } => write!(
+                f,
+                "max_memory is {given} bytes; at most {max} are possible here (a cache's limit, or the machine's memory)"
+            ),
+            Self::ValueSize { given, max } => write!(
+                f,
+                "max_value_size is {given} bytes; with this max_memory it must be 1 to {max}"
+            ),
+            Self::Ttl { given_ms, max_ms } => write!(
+                f,
+                "the default ttl is {given_ms} ms; it must be 1 to {max_ms} ms, or forever"
+            ),
+            Self::Shards { given, max } => write!(
+                f,
+                "shards is {given}; it must be a power of two from 1 to {max} with this max_memory"
+            ),
+            Self::Reserve(error) => {
+                write!(f, "the operating system refused the memory region: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Reserve(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why an operation was refused. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The key is longer than [`KEY_BYTES_MAX`](crate::KEY_BYTES_MAX).
+    KeyTooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// The value is longer than the cache's `max_value_size`.
+    ValueTooLarge {
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// The time to live is longer than [`TTL_MS_MAX`](crate::TTL_MS_MAX).
+    TtlTooLong {
+        /// Milliseconds asked for.
+        given_ms: u64,
+        /// The limit in milliseconds.
+        max_ms: u64,
+    },
+    /// No room could be made: readers that don't finish hold all that was evicted, or so many
+    /// writers are in flight that their records alone fill the budget.
+    NoRoom {
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// A thread panicked in the middle of a change. The cache answers nothing from now on: drop it
+    /// and make a new one.
+    Poisoned,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyTooLong { length, max } => {
+                write!(f, "the key has {length} bytes; at most {max} are allowed")
+            }
+            Self::ValueTooLarge { length, max } => write!(
+                f,
+                "the value has {length} bytes; max_value_size is {max} (raise it, or store less)"
+            ),
+            Self::TtlTooLong { given_ms, max_ms } => write!(
+                f,
+                "the ttl is {given_ms} ms; at most {max_ms} ms are allowed (or forever)"
+            ),
+            Self::NoRoom { bytes } => write!(
+                f,
+                "no room for {bytes} bytes: everything that was evicted is still being read, or too many large writes are in flight"
+            ),
+            Self::Poisoned => write!(
+                f,
+                "a thread panicked while it changed this cache; drop it and create a new one"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

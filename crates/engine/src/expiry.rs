@@ -1,0 +1,239 @@
+//! How expired entries give their bytes back without anyone asking for them: a hierarchical timer
+//! wheel per shard (Varghese, Lauck 1987).
+//!
+//! The read path compares ticks by itself; the wheel only decides when memory is reclaimed, so it is
+//! coarse: its finest slot is [`UNIT_TICKS`] ticks. Five levels of 64 slots reach for years. An entry
+//! whose life was extended is left where it is and re-filed when its old slot comes up.
+//!
+//! Slots are circular lists through the records' headers; the locations below 1 + 5 * 64 serve as
+//! their sentinels. Guarded by the shard's lock.
+
+use crate::clock::TICK_MS;
+use crate::memory::record::Records;
+use crate::memory::region::Loc;
+use crate::sync::Ordering;
+
+/// Ticks per slot of the finest level: 80 ms. Bytes are back within a second of the expiry.
+const UNIT_SHIFT: u32 = 4;
+pub(crate) const UNIT_TICKS: u64 = 1 << UNIT_SHIFT;
+const SLOT_BITS: u32 = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+const LEVELS: usize = 5;
+
+const _: () = assert!(
+    LEVELS * SLOTS < Loc::FIRST.0 as usize,
+    "sentinels fit in the region's head"
+);
+const _: () = assert!(
+    (UNIT_TICKS * TICK_MS) << (SLOT_BITS * LEVELS as u32) > 2 * 365 * 24 * 3_600 * 1_000,
+    "the wheel reaches for years; what lies beyond goes around"
+);
+
+/// See the module's documentation.
+pub(crate) struct Wheel {
+    /// First and last record of each slot; the slot's own sentinel when it is empty.
+    slots: Box<[(u32, u32)]>,
+    /// Bit per slot of a level that holds something, so that idle time is passed over quickly.
+    occupied: [u64; LEVELS],
+    /// The unit that is being worked off.
+    unit: u64,
+    entries: u64,
+}
+
+/// What became due.
+pub(crate) enum Due {
+    /// This record's slot has come up.
+    Record(Loc),
+    /// Nothing until the present.
+    Nothing,
+}
+
+fn sentinel(slot: usize) -> u32 {
+    slot as u32 + 1
+}
+
+impl Wheel {
+    pub(crate) fn new(now: u64) -> Self {
+        Self {
+            slots: (0..LEVELS * SLOTS)
+                .map(|slot| (sentinel(slot), sentinel(slot)))
+                .collect(),
+            occupied: [0; LEVELS],
+            unit: now >> UNIT_SHIFT,
+            entries: 0,
+        }
+    }
+
+    /// Bytes that a wheel takes beside the records.
+    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<(u32, u32)>();
+
+    /// Files a record that expires at a tick.
+    pub(crate) fn file(&mut self, records: &Records, loc: Loc, expires_at: u64) {
+        // The slot after the one that holds the tick: when it comes up the tick has passed.
+        let unit = ((expires_at >> UNIT_SHIFT) + 1).max(self.unit);
+        let slot = self.slot_for(unit);
+        let last = self.slots[slot].1;
+        let header = records.header(loc);
+        header.wheel.prev.store(last, Ordering::Relaxed);
+        header.wheel.next.store(sentinel(slot), Ordering::Relaxed);
+        self.set_next(records, Loc(last), loc.0);
+        self.slots[slot].1 = loc.0;
+        self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
+        self.entries += 1;
+    }
+
+    /// A record that is in no slot; `unlink` passes it over.
+    pub(crate) fn leave_out(records: &Records, loc: Loc) {
+        records.header(loc).wheel.next.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_filed(records: &Records, loc: Loc) -> bool {
+        records.header(loc).wheel.next.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes a record out, if it is in.
+    pub(crate) fn unlink(&mut self, records: &Records, loc: Loc) {
+        let header = records.header(loc);
+        let next = header.wheel.next.load(Ordering::Relaxed);
+        if next == 0 {
+            return;
+        }
+        let prev = header.wheel.prev.load(Ordering::Relaxed);
+        header.wheel.next.store(0, Ordering::Relaxed);
+        self.set_next(records, Loc(prev), next);
+        self.set_prev(records, Loc(next), prev);
+        self.entries -= 1;
+        if prev == next && Loc(next).is_sentinel() {
+            let slot = next as usize - 1;
+            self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
+        }
+    }
+
+    /// Puts `new` where `old` was, if it was anywhere.
+    pub(crate) fn replace(&mut self, records: &Records, old: Loc, new: Loc) {
+        let (from, to) = (records.header(old), records.header(new));
+        let next = from.wheel.next.load(Ordering::Relaxed);
+        to.wheel.next.store(next, Ordering::Relaxed);
+        if next != 0 {
+            let prev = from.wheel.prev.load(Ordering::Relaxed);
+            to.wheel.prev.store(prev, Ordering::Relaxed);
+            self.set_next(records, Loc(prev), new.0);
+            self.set_prev(records, Loc(next), new.0);
+        }
+    }
+
+    /// The next record whose slot has come up by the tick `now`. The caller unlinks it and either
+    /// drops it, or files it again if it lives on (its level was coarser than its remaining life,
+    /// or its life was extended).
+    pub(crate) fn next_due(&mut self, now: u64) -> Due {
+        let present = now >> UNIT_SHIFT;
+        loop {
+            if let Some(loc) = self.first_of_unit() {
+                return Due::Record(loc);
+            }
+            if self.unit >= present {
+                return Due::Nothing;
+            }
+            self.unit = self.next_unit(present);
+        }
+    }
+
+    /// A record of the slots that come up at the current unit, coarse levels first.
+    fn first_of_unit(&self) -> Option<Loc> {
+        (0..LEVELS).rev().find_map(|level| {
+            let shift = SLOT_BITS * level as u32;
+            let comes_up = self.unit & ((1 << shift) - 1) == 0;
+            let slot = level * SLOTS + (self.unit >> shift) as usize % SLOTS;
+            let first = Loc(self.slots[slot].0);
+            (comes_up && !first.is_sentinel()).then_some(first)
+        })
+    }
+
+    /// The next unit to work off: with nothing on the finest level, the next turn of it.
+    fn next_unit(&self, present: u64) -> u64 {
+        let next = self.unit + 1;
+        if self.occupied[0] != 0 {
+            return next;
+        }
+        next.next_multiple_of(SLOTS as u64).min(present).max(next)
+    }
+
+    fn slot_for(&self, unit: u64) -> usize {
+        for level in 0..LEVELS {
+            let shift = SLOT_BITS * level as u32;
+            let ahead = (unit >> shift) - (self.unit >> shift);
+            if ahead < SLOTS as u64 && (level == 0 || ahead > 0) {
+                return level * SLOTS + (unit >> shift) as usize % SLOTS;
+            }
+        }
+        // Beyond the wheel: the slot that comes up last; it will be filed again then.
+        let shift = SLOT_BITS * (LEVELS as u32 - 1);
+        (LEVELS - 1) * SLOTS + ((self.unit >> shift) as usize + SLOTS - 1) % SLOTS
+    }
+
+    fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
+        if loc.is_sentinel() {
+            self.slots[loc.0 as usize - 1].0 = next;
+        } else {
+            records
+                .header(loc)
+                .wheel
+                .next
+                .store(next, Ordering::Relaxed);
+        }
+    }
+
+    fn set_prev(&mut self, records: &Records, loc: Loc, prev: u32) {
+        if loc.is_sentinel() {
+            self.slots[loc.0 as usize - 1].1 = prev;
+        } else {
+            records
+                .header(loc)
+                .wheel
+                .prev
+                .store(prev, Ordering::Relaxed);
+        }
+    }
+
+    /// Checks links and marks; returns the number of filed records.
+    pub(crate) fn validate(&self, records: &Records) -> Result<u64, String> {
+        let mut entries = 0;
+        for (slot, (first, last)) in self.slots.iter().enumerate() {
+            let marked = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1 == 1;
+            let mut cursor = Loc(*first);
+            let mut prev = sentinel(slot);
+            if cursor.is_sentinel() == marked {
+                return Err(format!(
+                    "slot {slot} is marked {marked} and begins with {cursor:?}"
+                ));
+            }
+            while !cursor.is_sentinel() {
+                let header = records.header(cursor);
+                if header.wheel.prev.load(Ordering::Relaxed) != prev {
+                    return Err(format!(
+                        "{cursor:?} in wheel slot {slot} doesn't lead back to {prev}"
+                    ));
+                }
+                entries += 1;
+                if entries > self.entries {
+                    return Err(format!(
+                        "the wheel holds more than the {} entries that it counts",
+                        self.entries
+                    ));
+                }
+                prev = cursor.0;
+                cursor = Loc(header.wheel.next.load(Ordering::Relaxed));
+            }
+            if prev != *last {
+                return Err(format!("wheel slot {slot} ends with {prev}, not {last}"));
+            }
+        }
+        if entries != self.entries {
+            return Err(format!(
+                "the wheel counts {} entries and holds {entries}",
+                self.entries
+            ));
+        }
+        Ok(entries)
+    }
+}

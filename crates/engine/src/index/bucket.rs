@@ -1,0 +1,369 @@
+//! One cache line of the index: seven slots and a control word.
+//!
+//! ```text
+//! control  byte 0..6: tag of slot 0..6 (0 = empty)   byte 7: how many entries passed over this bucket
+//! slot     bit 63..32: stored hash                   bit 31..0: location of the record
+//! ```
+//!
+//! Writers hold the shard's lock; readers hold nothing. The control word is a hint, the slot word is
+//! the truth: a reader takes a candidate from the tags, then believes only the slot's hash and the
+//! record's key. The tags are matched inside one 64-bit load, because a vector load of words that
+//! others store to would be a data race.
+//!
+//! Orderings: a slot is stored (release) before the tag that leads to it, and the counts of the
+//! buckets that an entry passes over are raised before it is stored. Replacing is one store of one
+//! slot word. Every store of a slot releases the record behind it to the reader's acquire load.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Slots per bucket.
+pub(crate) const SLOTS: usize = 7;
+/// A count that has reached this stays there: it no longer tells how many, only that there are some.
+const PASSED_MAX: u64 = 255;
+const PASSED_SHIFT: u32 = 56;
+const TAG_BITS: u32 = 8;
+const LOW_BITS: u64 = 0x0001_0101_0101_0101;
+const HIGH_BITS: u64 = 0x0080_8080_8080_8080;
+
+/// See the module's documentation. All-zero bytes are an empty bucket.
+#[repr(C, align(64))]
+pub(crate) struct Bucket {
+    control: AtomicU64,
+    slots: [AtomicU64; SLOTS],
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+/// The content of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotWord(pub(crate) u64);
+
+impl SlotWord {
+    #[inline(always)]
+    pub(crate) fn new(stored_hash: u32, loc: u32) -> Self {
+        Self((stored_hash as u64) << 32 | loc as u64)
+    }
+
+    #[inline(always)]
+    pub(crate) fn stored_hash(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn loc(self) -> u32 {
+        self.0 as u32
+    }
+
+    fn is_empty(self) -> bool {
+        self.loc() == 0
+    }
+}
+
+/// A slot's place in its segment. Valid while the shard's lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    bucket: usize,
+    slot: usize,
+}
+
+impl Bucket {
+    #[cfg(any(test, loom))]
+    pub(crate) fn empty() -> Self {
+        Self {
+            control: AtomicU64::new(0),
+            slots: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// Bit 7 of byte i is set if slot i may have the tag; may also be set in bytes above a match.
+    #[inline(always)]
+    fn matches(control: u64, tag: u8) -> u64 {
+        let difference = control ^ (LOW_BITS * tag as u64);
+        difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS
+    }
+
+    fn passed(control: u64) -> u64 {
+        control >> PASSED_SHIFT
+    }
+
+    fn first_empty(control: u64) -> Option<usize> {
+        let empty = Self::matches(control, 0);
+        // The lowest set bit is always a true match.
+        (empty != 0).then(|| (empty.trailing_zeros() / TAG_BITS) as usize)
+    }
+
+    fn set_tag(&self, slot: usize, tag: u8) {
+        let control = self.control.load(Ordering::Relaxed);
+        let shift = slot as u32 * TAG_BITS;
+        let cleared = control & !(0xFF << shift);
+        // Release: a reader that finds the tag finds the slot's content.
+        self.control
+            .store(cleared | (tag as u64) << shift, Ordering::Release);
+    }
+
+    fn add_passed(&self, delta: i64) {
+        let control = self.control.load(Ordering::Relaxed);
+        let passed = Self::passed(control);
+        if passed == PASSED_MAX {
+            return;
+        }
+        let count = (passed as i64 + delta) as u64;
+        debug_assert!(count <= PASSED_MAX);
+        let rest = control & !(PASSED_MAX << PASSED_SHIFT);
+        self.control
+            .store(rest | count << PASSED_SHIFT, Ordering::Release);
+    }
+
+    /// The entries of this bucket: tag and slot. For the lock's holder, or a weakly consistent walk.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u8, SlotWord)> + '_ {
+        let control = self.control.load(Ordering::Acquire);
+        (0..SLOTS).filter_map(move |slot| {
+            let tag = (control >> (slot as u32 * TAG_BITS)) as u8;
+            let word = SlotWord(self.slots[slot].load(Ordering::Acquire));
+            (tag != 0 && !word.is_empty()).then_some((tag, word))
+        })
+    }
+}
+
+/// The bucket where a search for a hash begins.
+#[inline(always)]
+fn home(stored_hash: u32, buckets: usize) -> usize {
+    ((stored_hash >> 16) as usize * buckets) >> 16
+}
+
+/// Finds the slot whose hash is `stored_hash` and whose location `is_match` accepts. Lock-free.
+#[inline(always)]
+pub(crate) fn find(
+    buckets: &[Bucket],
+    stored_hash: u32,
+    tag: u8,
+    mut is_match: impl FnMut(u32) -> bool,
+) -> Option<(Position, SlotWord)> {
+    let mut bucket = home(stored_hash, buckets.len());
+    for _ in 0..buckets.len() {
+        let line = &buckets[bucket];
+        // Acquire: partner of the release in `set_tag` and `add_passed`.
+        let control = line.control.load(Ordering::Acquire);
+        let mut candidates = Bucket::matches(control, tag);
+        while candidates != 0 {
+            let slot = (candidates.trailing_zeros() / TAG_BITS) as usize;
+            // Acquire: partner of the release store of the slot; the record behind it is filled.
+            let word = SlotWord(line.slots[slot].load(Ordering::Acquire));
+            if word.stored_hash() == stored_hash && !word.is_empty() && is_match(word.loc()) {
+                return Some((Position { bucket, slot }, word));
+            }
+            candidates &= candidates - 1;
+        }
+        if Bucket::passed(control) == 0 {
+            // No entry whose search begins at or before this bucket lies behind it.
+            return None;
+        }
+        bucket += 1;
+        if bucket == buckets.len() {
+            bucket = 0;
+        }
+    }
+    None
+}
+
+/// The line that a search for `stored_hash` reads first.
+#[inline(always)]
+pub(crate) fn home_bucket(buckets: &[Bucket], stored_hash: u32) -> *const Bucket {
+    &buckets[home(stored_hash, buckets.len())]
+}
+
+/// Puts an entry into the first bucket with room, at most `reach` buckets behind its home. Under the
+/// shard's lock, and only for a key that is not there. False when there is no room.
+pub(crate) fn insert(buckets: &[Bucket], tag: u8, word: SlotWord, reach: usize) -> bool {
+    let home = home(word.stored_hash(), buckets.len());
+    let place = (0..=reach.min(buckets.len() - 1)).find_map(|distance| {
+        let bucket = (home + distance) % buckets.len();
+        let control = buckets[bucket].control.load(Ordering::Relaxed);
+        Bucket::first_empty(control).map(|slot| (distance, bucket, slot))
+    });
+    let Some((distance, bucket, slot)) = place else {
+        return false;
+    };
+    // Before the entry can be found, so that no search stops short of it.
+    for passed in 0..distance {
+        buckets[(home + passed) % buckets.len()].add_passed(1);
+    }
+    // Release: partner of the acquire in `find`.
+    buckets[bucket].slots[slot].store(word.0, Ordering::Release);
+    buckets[bucket].set_tag(slot, tag);
+    true
+}
+
+/// Makes a slot lead to another record of the same key. Under the shard's lock.
+pub(crate) fn replace(buckets: &[Bucket], position: Position, word: SlotWord) {
+    // Release: partner of the acquire in `find`.
+    buckets[position.bucket].slots[position.slot].store(word.0, Ordering::Release);
+}
+
+/// Empties a slot. Under the shard's lock.
+pub(crate) fn remove(buckets: &[Bucket], position: Position) {
+    let line = &buckets[position.bucket];
+    let word = SlotWord(line.slots[position.slot].load(Ordering::Relaxed));
+    line.slots[position.slot].store(0, Ordering::Release);
+    line.set_tag(position.slot, 0);
+    let mut bucket = home(word.stored_hash(), buckets.len());
+    // Behind the removal: a search that still goes on too far does no harm.
+    while bucket != position.bucket {
+        buckets[bucket].add_passed(-1);
+        bucket = (bucket + 1) % buckets.len();
+    }
+}
+
+/// Checks counts and tags of all buckets. Under the shard's lock.
+pub(crate) fn validate(buckets: &[Bucket]) -> Result<usize, String> {
+    let mut passed = vec![0u64; buckets.len()];
+    let mut entries = 0;
+    for (at, bucket) in buckets.iter().enumerate() {
+        for (_, word) in bucket.entries() {
+            entries += 1;
+            let mut over = home(word.stored_hash(), buckets.len());
+            while over != at {
+                passed[over] += 1;
+                over = (over + 1) % buckets.len();
+            }
+        }
+    }
+    for (at, expected) in passed.into_iter().enumerate() {
+        let counted = Bucket::passed(buckets[at].control.load(Ordering::Relaxed));
+        if counted != expected && counted != PASSED_MAX {
+            return Err(format!(
+                "bucket {at} counts {counted} passing entries, there are {expected}"
+            ));
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn buckets(count: usize) -> Vec<Bucket> {
+        (0..count).map(|_| Bucket::empty()).collect()
+    }
+
+    #[test]
+    fn entries_that_share_a_home_are_found_wherever_they_overflow_to() {
+        let buckets = buckets(4);
+        for loc in 1..=20 {
+            assert!(insert(&buckets, 9, SlotWord::new(5, loc), 3));
+        }
+        validate(&buckets).unwrap();
+        for loc in 1..=20 {
+            assert!(find(&buckets, 5, 9, |found| found == loc).is_some());
+        }
+        assert!(find(&buckets, 5, 9, |found| found == 21).is_none());
+    }
+
+    #[test]
+    fn removing_restores_the_counts_so_that_searches_stop_early_again() {
+        let buckets = buckets(4);
+        for loc in 1..=20 {
+            assert!(insert(&buckets, 9, SlotWord::new(5, loc), 3));
+        }
+        for loc in 1..=20 {
+            let (position, _) = find(&buckets, 5, 9, |found| found == loc).unwrap();
+            remove(&buckets, position);
+            validate(&buckets).unwrap();
+        }
+        assert!(
+            buckets
+                .iter()
+                .all(|bucket| bucket.control.load(Ordering::Relaxed) == 0)
+        );
+    }
+
+    #[test]
+    fn a_full_segment_refuses() {
+        let buckets = buckets(2);
+        for loc in 1..=14 {
+            assert!(insert(&buckets, 1, SlotWord::new(loc << 8, loc), 1));
+        }
+        assert!(!insert(&buckets, 1, SlotWord::new(0, 99), 1));
+    }
+
+    #[test]
+    fn every_tag_is_matched_in_every_slot() {
+        for tag in 1..=255u8 {
+            for slot in 0..SLOTS {
+                let bucket = Bucket::empty();
+                bucket.set_tag(slot, tag);
+                let control = bucket.control.load(Ordering::Relaxed);
+                assert_ne!(Bucket::matches(control, tag) & (0x80 << (8 * slot)), 0);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    const HASH: u32 = 1;
+
+    #[test]
+    fn loom_a_replaced_entry_is_always_found_old_or_new() {
+        loom::model(|| {
+            let buckets = Arc::new([Bucket::empty()]);
+            assert!(insert(&buckets[..], 7, SlotWord::new(HASH, 10), 0));
+            let writer = {
+                let buckets = Arc::clone(&buckets);
+                thread::spawn(move || {
+                    let (position, _) = find(&buckets[..], HASH, 7, |_| true).unwrap();
+                    replace(&buckets[..], position, SlotWord::new(HASH, 20));
+                })
+            };
+            let (_, word) = find(&buckets[..], HASH, 7, |_| true).expect("never absent");
+            assert!([10, 20].contains(&word.loc()));
+            writer.join().unwrap();
+            let (_, word) = find(&buckets[..], HASH, 7, |_| true).unwrap();
+            assert_eq!(word.loc(), 20);
+        });
+    }
+
+    #[test]
+    fn loom_an_overflowing_insert_is_visible_once_it_returned_and_hides_no_other() {
+        loom::model(|| {
+            let buckets = Arc::new([Bucket::empty(), Bucket::empty()]);
+            for loc in 1..=7 {
+                assert!(insert(&buckets[..], 7, SlotWord::new(HASH, loc), 1));
+            }
+            let writer = {
+                let buckets = Arc::clone(&buckets);
+                thread::spawn(move || assert!(insert(&buckets[..], 7, SlotWord::new(HASH, 8), 1)))
+            };
+            assert!(find(&buckets[..], HASH, 7, |loc| loc == 3).is_some());
+            writer.join().unwrap();
+            assert!(find(&buckets[..], HASH, 7, |loc| loc == 8).is_some());
+        });
+    }
+
+    #[test]
+    fn loom_a_removed_slot_that_is_used_again_never_shows_a_mixture() {
+        loom::model(|| {
+            let buckets = Arc::new([Bucket::empty()]);
+            assert!(insert(&buckets[..], 7, SlotWord::new(HASH, 10), 0));
+            let writer = {
+                let buckets = Arc::clone(&buckets);
+                thread::spawn(move || {
+                    let (position, _) = find(&buckets[..], HASH, 7, |_| true).unwrap();
+                    remove(&buckets[..], position);
+                    assert!(insert(&buckets[..], 9, SlotWord::new(2, 20), 0));
+                })
+            };
+            if let Some((_, word)) = find(&buckets[..], HASH, 7, |_| true) {
+                assert_eq!(word, SlotWord::new(HASH, 10));
+            }
+            writer.join().unwrap();
+            assert!(find(&buckets[..], HASH, 7, |_| true).is_none());
+        });
+    }
+}

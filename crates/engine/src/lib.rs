@@ -1,0 +1,77 @@
+//! The engine of nearcache: a cache inside the process, shared by all its threads.
+//!
+//! One region of memory with a hard budget in bytes; lock-free reads; W-TinyLFU admission in clock
+//! form; expiry by a coarse monotonic tick. It knows nothing of Node and of sockets. `DESIGN.md`
+//! beside this crate explains the layout and the protocols.
+//!
+//! ```
+//! use nearcache_engine::{Cache, Config, Ttl};
+//!
+//! let cache = Cache::new(Config::new(16 << 20))?;
+//! let users = cache.handle(); // one per thread
+//! users.set(b"user:42", b"Ada", 0, Ttl::Millis(30_000))?;
+//! assert_eq!(users.get(b"user:42", |value| value.to_vec()), Some(b"Ada".to_vec()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where to look: the read path is [`Handle::get`] → `index` → `memory::record`; the write path is
+//! `engine` → `room` (if there is none) → `shard`; who may stay is decided in `policy`.
+
+#[cfg(not(loom))]
+mod cache;
+mod changes;
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod compaction;
+#[cfg(not(loom))]
+mod config;
+#[cfg(not(loom))]
+mod engine;
+mod epoch;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod expiry;
+#[cfg(not(loom))]
+mod handle;
+#[cfg(not(loom))]
+mod hash;
+#[cfg(not(loom))]
+mod helper;
+#[cfg(not(loom))]
+mod index;
+#[cfg(not(loom))]
+mod limbo;
+#[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
+mod policy;
+#[cfg(not(loom))]
+mod room;
+#[cfg(not(loom))]
+mod shard;
+#[cfg(not(loom))]
+mod stats;
+mod sync;
+#[cfg(not(loom))]
+mod value;
+mod watch;
+
+/// Under the model checker only the protocols themselves are compiled.
+#[cfg(loom)]
+mod index {
+    pub(crate) mod bucket;
+}
+
+#[cfg(not(loom))]
+pub use self::{
+    cache::Cache,
+    changes::{Drained, Signal},
+    clock::{Clock, ManualClock, TICK_MS, TTL_MS_MAX, Ttl},
+    config::{Config, KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
+    error::{ConfigError, Error},
+    handle::{Cursor, Handle},
+    stats::Stats,
+    value::Value,
+};

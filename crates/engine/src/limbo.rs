@@ -1,0 +1,210 @@
+//! What has been unlinked but may still be looked at by a reader: waits here until the epoch says
+//! that nobody does, then goes back to the allocator.
+//!
+//! A shard collects what its writers unlink in a [`Pending`] chain, threaded through the dead
+//! records' own links, so retiring allocates nothing. A full chain is handed over as a *bag* with
+//! the epoch's stamp.
+
+use crate::epoch::{Epoch, ReaderSlot};
+use crate::index::Retired;
+use crate::memory::allocator::Allocator;
+use crate::memory::region::Loc;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use std::collections::VecDeque;
+
+/// A chain is handed over when it has this many records: often enough that little memory waits,
+/// seldom enough that the hand-over costs little per record.
+const CHAIN_RECORDS_MAX: usize = 64;
+/// Bags are freed when together they hold this many records...
+const RECORDS_MAX: u64 = 512;
+/// ... or this part of the budget, at most [`BYTES_MAX`].
+const BUDGET_SHARE: u64 = 100;
+const BYTES_MAX: u64 = 4 << 20;
+
+/// One shard's unlinked records. Guarded by the shard's lock.
+#[derive(Default)]
+pub(crate) struct Pending {
+    head: u32,
+    records: usize,
+    bytes: u64,
+    index: Vec<Retired>,
+}
+
+impl Pending {
+    /// Adds a record that has been unlinked from the index and all lists; with `chunks_moved` its
+    /// chunks live on in a copy.
+    pub(crate) fn push(&mut self, allocator: &Allocator, loc: Loc, chunks_moved: bool) {
+        let records = allocator.records();
+        records.set_chunks_moved(loc, chunks_moved);
+        records
+            .header(loc)
+            .ring
+            .next
+            .store(self.head, Ordering::Relaxed);
+        self.head = loc.0;
+        self.records += 1;
+        self.bytes += records.charge(loc);
+    }
+
+    /// Where the index puts what it takes out of use.
+    pub(crate) fn index(&mut self) -> &mut Vec<Retired> {
+        &mut self.index
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records == 0 && self.index.is_empty()
+    }
+}
+
+struct Bag {
+    stamp: u64,
+    content: Pending,
+}
+
+/// All bags of a cache.
+pub(crate) struct Limbo {
+    bags: Mutex<VecDeque<Bag>>,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    bytes_max: u64,
+}
+
+impl Limbo {
+    pub(crate) fn new(budget: u64) -> Self {
+        Self {
+            bags: Mutex::new(VecDeque::new()),
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            bytes_max: (budget / BUDGET_SHARE).min(BYTES_MAX),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a chain should be handed over now.
+    pub(crate) fn is_full(&self, pending: &Pending) -> bool {
+        pending.records >= CHAIN_RECORDS_MAX
+            || pending.bytes > self.bytes_max / 4
+            || pending.index.len() > CHAIN_RECORDS_MAX
+    }
+
+    /// Whether so much waits that it should be freed now.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.records.load(Ordering::Relaxed) > RECORDS_MAX || self.bytes() > self.bytes_max
+    }
+
+    /// Takes a chain over. Everything in it was unlinked before.
+    pub(crate) fn add(&self, epoch: &Epoch, pending: &mut Pending) {
+        if pending.is_empty() {
+            return;
+        }
+        let content = std::mem::take(pending);
+        let mut bags = lock(&self.bags);
+        self.records
+            .fetch_add(content.records as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(content.bytes, Ordering::Relaxed);
+        bags.push_back(Bag {
+            stamp: epoch.stamp(),
+            content,
+        });
+    }
+
+    /// Frees what no reader can be looking at. `own` as for [`Epoch::advance`].
+    pub(crate) fn collect(&self, epoch: &Epoch, allocator: &Allocator, own: Option<&ReaderSlot>) {
+        let mut free = Vec::new();
+        {
+            let mut bags = lock(&self.bags);
+            if bags.is_empty() {
+                return;
+            }
+            let oldest_reader = epoch.advance(own);
+            while bags.front().is_some_and(|bag| bag.stamp < oldest_reader) {
+                free.extend(bags.pop_front());
+            }
+        }
+        for bag in free {
+            self.records
+                .fetch_sub(bag.content.records as u64, Ordering::Relaxed);
+            self.bytes.fetch_sub(bag.content.bytes, Ordering::Relaxed);
+            free_bag(allocator, bag.content);
+        }
+    }
+
+    /// Records and index blocks that wait.
+    pub(crate) fn census(&self, allocator: &Allocator) -> Census {
+        let bags = lock(&self.bags);
+        bags.iter().fold(Census::default(), |sum, bag| {
+            sum.plus(Census::of(allocator, &bag.content))
+        })
+    }
+}
+
+fn free_bag(allocator: &Allocator, content: Pending) {
+    let mut cursor = Loc(content.head);
+    while !cursor.is_none() {
+        let next = Loc(allocator
+            .records()
+            .header(cursor)
+            .ring
+            .next
+            .load(Ordering::Relaxed));
+        allocator.records().region().prefetch(next);
+        free_record(allocator, cursor);
+        cursor = next;
+    }
+    for retired in content.index {
+        match retired {
+            Retired::Segment(loc) => allocator.free(loc),
+            Retired::Directory(directory) => drop(directory),
+        }
+    }
+}
+
+/// Frees a record's slot and chunks. Nobody can be looking at it.
+pub(crate) fn free_record(allocator: &Allocator, loc: Loc) {
+    for chunk in allocator.records().owned_chunks(loc) {
+        allocator.free(chunk);
+    }
+    allocator.free(loc);
+}
+
+/// Slots that wait in limbo, by use; for `validate`.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Census {
+    pub(crate) records: usize,
+    pub(crate) chunks: usize,
+    pub(crate) blocks: usize,
+}
+
+impl Census {
+    pub(crate) fn of(allocator: &Allocator, pending: &Pending) -> Self {
+        let mut census = Self::default();
+        let mut cursor = Loc(pending.head);
+        while !cursor.is_none() {
+            census.records += 1;
+            census.chunks += allocator.records().owned_chunks(cursor).count();
+            cursor = Loc(allocator
+                .records()
+                .header(cursor)
+                .ring
+                .next
+                .load(Ordering::Relaxed));
+        }
+        census.blocks = pending
+            .index
+            .iter()
+            .filter(|retired| matches!(retired, Retired::Segment(_)))
+            .count();
+        census
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            chunks: self.chunks + other.chunks,
+            blocks: self.blocks + other.blocks,
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Which slots are in use: pages, and the size class that each is cut into.
+//!
+//! A page belongs to the pool or to one class. A class has a lock, a list of its pages that have a
+//! free slot, and takes a page from the pool when there is none. A page whose last slot is freed
+//! goes back to the pool at once. A page of a class that has much free space can be *emptied*: taken
+//! off the list so that nothing new is put there, until what is left in it has been moved or evicted
+//! (`crate::compaction` does that) and it returns to the pool by itself.
+//!
+//! Lock order: a class' lock, then the pool's. Neither is held while anything else is called.
+//!
+//! It leaves to others what is in the slots, and whom to evict when there is no room.
+
+use super::classes::{Class, Use};
+use super::record::Records;
+use super::region::{HEAD_BYTES, Loc};
+use crate::sync::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, Ordering, lock,
+};
+
+/// A page's class while it lies in the pool.
+const IN_POOL: u16 = u16::MAX;
+/// The state of a page that is being emptied.
+const EMPTYING: u8 = 1;
+/// Pages that only the index and relocated records may take, so that neither is stuck when entries
+/// fill the rest.
+const RESERVED_PAGES: usize = 1;
+/// How many pages are looked at to find a sparsely used one.
+const SPARSE_CANDIDATES: usize = 64;
+
+/// Book-keeping of one page. Everything but `class` is guarded by its class' lock; atomics only so
+/// that no unsafe code is needed for that.
+struct Page {
+    class: AtomicU16,
+    used: AtomicU16,
+    /// Slots that have been handed out at least once; those above were never touched.
+    carved: AtomicU16,
+    state: AtomicU8,
+    free_head: AtomicU32,
+    prev: AtomicU32,
+    next: AtomicU32,
+}
+
+#[derive(Default)]
+struct ClassState {
+    /// First of the list of pages with a free slot, as page number + 1.
+    head: u32,
+    slots: usize,
+    used: usize,
+}
+
+/// Who asks for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A new record: may not take the last pages.
+    Entry,
+    /// The index, or a record on its way out of a page: may.
+    Upkeep,
+    /// Only from pages that the class already has.
+    WithinClass,
+}
+
+/// The slots of the region.
+pub(crate) struct Allocator {
+    records: Records,
+    page_bytes: usize,
+    /// Offset of the first page.
+    start: usize,
+    pages: Box<[Page]>,
+    classes: Box<[CacheAligned<Mutex<ClassState>>]>,
+    /// Free slots per class, a hint read without the lock.
+    free_slots: Box<[AtomicUsize]>,
+    pool: Mutex<Vec<u32>>,
+    pool_len: AtomicUsize,
+}
+
+impl Allocator {
+    pub(crate) fn new(records: Records, page_bytes: usize, page_count: usize) -> Self {
+        // The head holds no slots, so that its locations can be sentinels; it costs no memory
+        // because it is never touched.
+        let start = page_bytes.max(HEAD_BYTES);
+        debug_assert!(start + page_count * page_bytes <= records.region().bytes());
+        let class_count = records.classes.len();
+        let pages = (0..page_count).map(|_| Page {
+            class: AtomicU16::new(IN_POOL),
+            used: AtomicU16::new(0),
+            carved: AtomicU16::new(0),
+            state: AtomicU8::new(0),
+            free_head: AtomicU32::new(0),
+            prev: AtomicU32::new(0),
+            next: AtomicU32::new(0),
+        });
+        Self {
+            records,
+            page_bytes,
+            start,
+            pages: pages.collect(),
+            classes: (0..class_count)
+                .map(|_| CacheAligned(Mutex::new(ClassState::default())))
+                .collect(),
+            free_slots: (0..class_count).map(|_| AtomicUsize::new(0)).collect(),
+            pool: Mutex::new((0..page_count as u32).rev().collect()),
+            pool_len: AtomicUsize::new(page_count),
+        }
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Heap bytes that the book-keeping takes, to be charged to the budget.
+    pub(crate) fn overhead_bytes(page_count: usize, class_count: usize) -> usize {
+        page_count * (size_of::<Page>() + size_of::<u32>())
+            + class_count * size_of::<CacheAligned<Mutex<ClassState>>>()
+    }
+
+    /// A free slot of `class`, or `None` when there is no room.
+    pub(crate) fn allocate(&self, class: Class, purpose: Purpose) -> Option<Loc> {
+        let mut state = lock(&self.classes[class.0 as usize].0);
+        if state.head == 0 {
+            if purpose == Purpose::WithinClass {
+                return None;
+            }
+            let page = self.take_page(purpose)?;
+            self.open_page(&mut state, class, page);
+        }
+        let page = state.head - 1;
+        let loc = self.take_slot(class, page);
+        state.used += 1;
+        let meta = &self.pages[page as usize];
+        if meta.used.load(Ordering::Relaxed) as usize == self.records.classes.slots_per_page(class)
+        {
+            self.unlink(&mut state, page);
+        }
+        self.free_slots[class.0 as usize].store(state.slots - state.used, Ordering::Relaxed);
+        Some(loc)
+    }
+
+    fn take_page(&self, purpose: Purpose) -> Option<u32> {
+        let mut pool = lock(&self.pool);
+        let kept = if purpose == Purpose::Entry {
+            RESERVED_PAGES
+        } else {
+            0
+        };
+        if pool.len() <= kept {
+            return None;
+        }
+        let page = pool.pop();
+        self.pool_len.store(pool.len(), Ordering::Relaxed);
+        page
+    }
+
+    fn open_page(&self, state: &mut ClassState, class: Class, page: u32) {
+        let meta = &self.pages[page as usize];
+        meta.class.store(class.0, Ordering::Release);
+        meta.used.store(0, Ordering::Relaxed);
+        meta.carved.store(0, Ordering::Relaxed);
+        meta.state.store(0, Ordering::Relaxed);
+        meta.free_head.store(0, Ordering::Relaxed);
+        state.slots += self.records.classes.slots_per_page(class);
+        self.link(state, page);
+    }
+
+    fn take_slot(&self, class: Class, page: u32) -> Loc {
+        let meta = &self.pages[page as usize];
+        meta.used.fetch_add(1, Ordering::Relaxed);
+        let free = Loc(meta.free_head.load(Ordering::Relaxed));
+        if !free.is_none() {
+            let next = self.records.header(free).ring.next.load(Ordering::Relaxed);
+            meta.free_head.store(next, Ordering::Relaxed);
+            // The next allocation will write there.
+            self.records.region().prefetch(Loc(next));
+            return free;
+        }
+        let index = meta.carved.fetch_add(1, Ordering::Relaxed) as usize;
+        debug_assert!(index < self.records.classes.slots_per_page(class));
+        self.slot(class, page, index)
+    }
+
+    fn slot(&self, class: Class, page: u32, index: usize) -> Loc {
+        Loc::from_offset(
+            self.start
+                + page as usize * self.page_bytes
+                + index * self.records.classes.slot_bytes(class),
+        )
+    }
+
+    fn page_of(&self, loc: Loc) -> u32 {
+        ((loc.offset() - self.start) / self.page_bytes) as u32
+    }
+
+    /// The class of an allocated slot.
+    pub(crate) fn class_of(&self, loc: Loc) -> Class {
+        Class(
+            self.pages[self.page_of(loc) as usize]
+                .class
+                .load(Ordering::Acquire),
+        )
+    }
+
+    /// Takes a slot back. Nobody may be able to reach it any more.
+    pub(crate) fn free(&self, loc: Loc) {
+        let page = self.page_of(loc);
+        let class = self.class_of(loc);
+        let mut state = lock(&self.classes[class.0 as usize].0);
+        self.records
+            .poison(loc, self.records.classes.slot_bytes(class));
+        let meta = &self.pages[page as usize];
+        self.records
+            .header(loc)
+            .ring
+            .next
+            .store(meta.free_head.load(Ordering::Relaxed), Ordering::Relaxed);
+        meta.free_head.store(loc.0, Ordering::Relaxed);
+        let used = meta.used.fetch_sub(1, Ordering::Relaxed) as usize - 1;
+        state.used -= 1;
+        let emptying = meta.state.load(Ordering::Relaxed) == EMPTYING;
+        let slots = self.records.classes.slots_per_page(class);
+        if used + 1 == slots && !emptying {
+            self.link(&mut state, page);
+        }
+        if used == 0 {
+            if !emptying {
+                self.unlink(&mut state, page);
+            }
+            state.slots -= slots;
+            meta.class.store(IN_POOL, Ordering::Release);
+            self.return_page(page);
+        }
+        self.free_slots[class.0 as usize].store(state.slots - state.used, Ordering::Relaxed);
+    }
+
+    fn return_page(&self, page: u32) {
+        let mut pool = lock(&self.pool);
+        pool.push(page);
+        self.pool_len.store(pool.len(), Ordering::Relaxed);
+    }
+
+    fn link(&self, state: &mut ClassState, page: u32) {
+        let meta = &self.pages[page as usize];
+        meta.prev.store(0, Ordering::Relaxed);
+        meta.next.store(state.head, Ordering::Relaxed);
+        if state.head != 0 {
+            self.pages[state.head as usize - 1]
+                .prev
+                .store(page + 1, Ordering::Relaxed);
+        }
+        state.head = page + 1;
+    }
+
+    fn unlink(&self, state: &mut ClassState, page: u32) {
+        let meta = &self.pages[page as usize];
+        let (prev, next) = (
+            meta.prev.load(Ordering::Relaxed),
+            meta.next.load(Ordering::Relaxed),
+        );
+        match prev {
+            0 => state.head = next,
+            _ => self.pages[prev as usize - 1]
+                .next
+                .store(next, Ordering::Relaxed),
+        }
+        if next != 0 {
+            self.pages[next as usize - 1]
+                .prev
+                .store(prev, Ordering::Relaxed);
+        }
+    }
+
+    /// Pages in the pool that entries may take.
+    pub(crate) fn pages_for_entries(&self) -> usize {
+        self.pool_len
+            .load(Ordering::Relaxed)
+            .saturating_sub(RESERVED_PAGES)
+    }
+
+    /// A class of entries whose free slots would hold all that one of its pages holds: the one with
+    /// the most free bytes.
+    pub(crate) fn sparse_class(&self) -> Option<Class> {
+        let classes = &self.records.classes;
+        (0..classes.len() as u16)
+            .map(Class)
+            .filter(|class| classes.use_of(*class) != Use::Index)
+            .filter_map(|class| {
+                let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed);
+                (free >= classes.slots_per_page(class))
+                    .then(|| (free * classes.slot_bytes(class), class))
+            })
+            .max()
+            .map(|(_, class)| class)
+    }
+
+    /// Takes the least used of a class' pages off its list, to be emptied. Its slots are then
+    /// visited with [`Self::slots_of`]; when the last is freed the page goes to the pool by itself.
+    pub(crate) fn begin_emptying(&self, class: Class) -> Option<u32> {
+        let mut state = lock(&self.classes[class.0 as usize].0);
+        let mut best: Option<(u16, u32)> = None;
+        let mut cursor = state.head;
+        for _ in 0..SPARSE_CANDIDATES {
+            if cursor == 0 {
+                break;
+            }
+            let meta = &self.pages[cursor as usize - 1];
+            let candidate = (meta.used.load(Ordering::Relaxed), cursor - 1);
+            best = Some(best.map_or(candidate, |best| best.min(candidate)));
+            cursor = meta.next.load(Ordering::Relaxed);
+        }
+        let (_, page) = best?;
+        self.unlink(&mut state, page);
+        self.pages[page as usize]
+            .state
+            .store(EMPTYING, Ordering::Relaxed);
+        Some(page)
+    }
+
+    /// Puts a page that could not be emptied back to use.
+    pub(crate) fn cancel_emptying(&self, page: u32, class: Class) {
+        let mut state = lock(&self.classes[class.0 as usize].0);
+        let meta = &self.pages[page as usize];
+        // It may have gone to the pool, or to another class, in the meantime.
+        if meta.class.load(Ordering::Relaxed) == class.0
+            && meta.state.load(Ordering::Relaxed) == EMPTYING
+        {
+            meta.state.store(0, Ordering::Relaxed);
+            self.link(&mut state, page);
+        }
+    }
+
+    /// Whether the page still belongs to `class` and is still being emptied.
+    pub(crate) fn is_emptying(&self, page: u32, class: Class) -> bool {
+        let meta = &self.pages[page as usize];
+        let _state = lock(&self.classes[class.0 as usize].0);
+        meta.class.load(Ordering::Relaxed) == class.0
+            && meta.state.load(Ordering::Relaxed) == EMPTYING
+    }
+
+    /// All slots of a page that were ever handed out.
+    pub(crate) fn slots_of(&self, page: u32, class: Class) -> impl Iterator<Item = Loc> + '_ {
+        let carved = {
+            let _state = lock(&self.classes[class.0 as usize].0);
+            self.pages[page as usize].carved.load(Ordering::Relaxed) as usize
+        };
+        (0..carved).map(move |index| self.slot(class, page, index))
+    }
+
+    /// Bytes of slots in use, and those of them that the index takes.
+    pub(crate) fn used_bytes(&self) -> (u64, u64) {
+        let classes = &self.records.classes;
+        let mut total = 0;
+        let mut index = 0;
+        for class in (0..classes.len() as u16).map(Class) {
+            let used = lock(&self.classes[class.0 as usize].0).used * classes.slot_bytes(class);
+            total += used as u64;
+            if classes.use_of(class) == Use::Index {
+                index += used as u64;
+            }
+        }
+        (total, index)
+    }
+
+    /// Checks every page against its class; returns the slots in use per kind of use: records,
+    /// chunks, index blocks. Nothing may be allocating at the same time.
+    pub(crate) fn validate(&self) -> Result<[usize; 3], String> {
+        let mut used = [0; 3];
+        let mut owned_pages = 0;
+        for class in (0..self.records.classes.len() as u16).map(Class) {
+            let state = lock(&self.classes[class.0 as usize].0);
+            let per_page = self.records.classes.slots_per_page(class);
+            let (mut slots, mut in_use) = (0, 0);
+            for page in self
+                .pages
+                .iter()
+                .filter(|page| page.class.load(Ordering::Relaxed) == class.0)
+            {
+                slots += per_page;
+                in_use += page.used.load(Ordering::Relaxed) as usize;
+                owned_pages += 1;
+            }
+            if (slots, in_use) != (state.slots, state.used) {
+                return Err(format!(
+                    "{class:?}: pages say {in_use} of {slots} slots, the class {} of {}",
+                    state.used, state.slots
+                ));
+            }
+            used[self.records.classes.use_of(class) as usize] += in_use;
+        }
+        let pooled = lock(&self.pool).len();
+        if owned_pages + pooled != self.pages.len() {
+            return Err(format!(
+                "{owned_pages} owned and {pooled} pooled of {} pages",
+                self.pages.len()
+            ));
+        }
+        Ok(used)
+    }
+}

@@ -1,0 +1,223 @@
+//! Size classes: which slot sizes a page may be cut into.
+//!
+//! Every class divides a page into a whole number of slots. Steps are 8 bytes up to 256 and eight
+//! per doubling above, so rounding costs at most 8 bytes or an eighth, half of it on average. The
+//! largest slot is an eighth of a page (a quarter of small pages); what is longer is stored in
+//! chunks of that size, so no run of pages ever has to be contiguous.
+
+use super::record::HEADER_BYTES;
+use super::region::GRANULE_BYTES;
+use crate::index::segment::BLOCK_VARIANTS;
+
+/// Index of a size class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Class(pub(crate) u16);
+
+/// What the slots of a class are for; decides how a page of it can be emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Records.
+    Record,
+    /// Continuations of long records.
+    Chunk,
+    /// Index segments.
+    Index,
+}
+
+const FINE_STEP: usize = 8;
+const FINE_MAX: usize = 256;
+const STEPS_PER_DOUBLING: usize = 8;
+/// Smallest slot: a header, a short key and nothing else.
+const SLOT_MIN: usize = 40;
+/// Pages of at least this size have slots of at most an eighth of them.
+const PAGE_BYTES_FOR_EIGHTHS: usize = 32 * 1024;
+/// Each chunk begins with the key hash of the record that it continues.
+pub(crate) const CHUNK_HEAD_BYTES: usize = 8;
+/// Bytes of a location in a long record's table of chunks.
+pub(crate) const CHUNK_ENTRY_BYTES: usize = 4;
+/// Smallest index block, in bytes.
+const INDEX_BLOCK_BYTES_MIN: usize = 1024;
+/// An index block is about this part of a page.
+const INDEX_BLOCKS_PER_PAGE: usize = 16;
+
+/// All classes of one page size.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassTable {
+    page_bytes: usize,
+    /// Slot sizes: records ascending, then chunks, then the index blocks' variants.
+    sizes: Vec<u32>,
+    record_classes: u16,
+    /// Class by size in granules, for sizes up to [`Self::DIRECT_MAX`].
+    direct: Vec<u16>,
+}
+
+impl ClassTable {
+    const DIRECT_MAX: usize = 2048;
+
+    pub(crate) fn new(page_bytes: usize) -> Self {
+        let mut sizes = record_sizes(page_bytes);
+        let record_classes = sizes.len() as u16;
+        let direct = (0..=Self::DIRECT_MAX / GRANULE_BYTES)
+            .map(|granules| {
+                sizes.partition_point(|size| (*size as usize) < granules * GRANULE_BYTES) as u16
+            })
+            .collect();
+        sizes.push(slot_bytes_max(page_bytes) as u32);
+        let base = (page_bytes / INDEX_BLOCKS_PER_PAGE).max(INDEX_BLOCK_BYTES_MIN);
+        for quarter in 0..BLOCK_VARIANTS {
+            sizes.push((base + base * quarter / BLOCK_VARIANTS).next_multiple_of(64) as u32);
+        }
+        Self {
+            page_bytes,
+            sizes,
+            record_classes,
+            direct,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The smallest class of records whose slots hold `bytes`, which is at most
+    /// [`Self::slot_bytes_max`].
+    #[inline]
+    pub(crate) fn for_record(&self, bytes: usize) -> Class {
+        debug_assert!(bytes <= self.slot_bytes_max());
+        match self.direct.get(bytes.div_ceil(GRANULE_BYTES)) {
+            Some(class) => Class(*class),
+            None => {
+                let records = &self.sizes[..self.record_classes as usize];
+                Class(records.partition_point(|size| (*size as usize) < bytes) as u16)
+            }
+        }
+    }
+
+    pub(crate) fn chunk(&self) -> Class {
+        Class(self.record_classes)
+    }
+
+    /// The class of the index blocks of one variant, 0 to [`BLOCK_VARIANTS`] - 1.
+    pub(crate) fn index(&self, variant: usize) -> Class {
+        debug_assert!(variant < BLOCK_VARIANTS);
+        Class(self.record_classes + 1 + variant as u16)
+    }
+
+    pub(crate) fn use_of(&self, class: Class) -> Use {
+        match class.0.cmp(&self.record_classes) {
+            std::cmp::Ordering::Less => Use::Record,
+            std::cmp::Ordering::Equal => Use::Chunk,
+            std::cmp::Ordering::Greater => Use::Index,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn slot_bytes(&self, class: Class) -> usize {
+        self.sizes[class.0 as usize] as usize
+    }
+
+    pub(crate) fn slots_per_page(&self, class: Class) -> usize {
+        self.page_bytes / self.slot_bytes(class)
+    }
+
+    pub(crate) fn slot_bytes_max(&self) -> usize {
+        slot_bytes_max(self.page_bytes)
+    }
+
+    /// Payload bytes in one chunk.
+    pub(crate) fn chunk_payload_bytes(&self) -> usize {
+        self.slot_bytes_max() - CHUNK_HEAD_BYTES
+    }
+
+    /// Number of chunks that a record with `payload` bytes of key and value needs beside its own
+    /// slot: the fewest with which the rest and the table of chunks fit in the slot.
+    #[inline]
+    pub(crate) fn chunks(&self, payload: usize) -> usize {
+        let room = self.slot_bytes_max() - HEADER_BYTES;
+        if payload <= room {
+            return 0;
+        }
+        (payload - room).div_ceil(self.chunk_payload_bytes() - CHUNK_ENTRY_BYTES)
+    }
+
+    /// The longest value that a record can describe, in bytes, beside the longest key.
+    pub(crate) fn value_bytes_limit(&self) -> u64 {
+        let room = self.slot_bytes_max() - HEADER_BYTES;
+        let chunks_max = room / CHUNK_ENTRY_BYTES;
+        let payload = chunks_max * (self.chunk_payload_bytes() - CHUNK_ENTRY_BYTES);
+        (payload as u64).saturating_sub(crate::config::KEY_BYTES_MAX as u64)
+    }
+}
+
+fn slot_bytes_max(page_bytes: usize) -> usize {
+    page_bytes
+        / if page_bytes >= PAGE_BYTES_FOR_EIGHTHS {
+            8
+        } else {
+            4
+        }
+}
+
+fn record_sizes(page_bytes: usize) -> Vec<u32> {
+    let largest = slot_bytes_max(page_bytes);
+    let mut slots = page_bytes / SLOT_MIN;
+    let mut sizes: Vec<u32> = Vec::new();
+    loop {
+        // A slot may grow into what would be left over at the page's end.
+        let size = (page_bytes / slots / GRANULE_BYTES * GRANULE_BYTES).min(largest);
+        sizes.push(size as u32);
+        if size == largest {
+            return sizes;
+        }
+        let step = if size < FINE_MAX {
+            FINE_STEP
+        } else {
+            (1 << size.ilog2()) / STEPS_PER_DOUBLING
+        };
+        // At most a step larger, and at least one slot fewer.
+        slots = page_bytes.div_ceil(size + step).min(slots - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_gets_the_smallest_class_that_holds_it() {
+        for page_bytes in [4096, 8192, 32 * 1024, 256 * 1024] {
+            let table = ClassTable::new(page_bytes);
+            for bytes in 1..=table.slot_bytes_max() {
+                let class = table.for_record(bytes);
+                assert_eq!(table.use_of(class), Use::Record);
+                assert!(table.slot_bytes(class) >= bytes);
+                if class.0 > 0 {
+                    assert!(table.slot_bytes(Class(class.0 - 1)) < bytes);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_costs_at_most_8_bytes_or_an_eighth() {
+        let table = ClassTable::new(256 * 1024);
+        for bytes in SLOT_MIN..=table.slot_bytes_max() {
+            let waste = table.slot_bytes(table.for_record(bytes)) - bytes;
+            assert!(waste <= (bytes / 7).max(8), "{waste} of {bytes}");
+        }
+    }
+
+    #[test]
+    fn the_chunks_and_the_slot_hold_the_payload_and_the_table() {
+        for page_bytes in [4096, 16 * 1024, 32 * 1024, 256 * 1024] {
+            let table = ClassTable::new(page_bytes);
+            let limit = table.value_bytes_limit() as usize;
+            for payload in (1..limit).step_by(limit / 997 + 1) {
+                let chunks = table.chunks(payload);
+                let rest = payload.saturating_sub(chunks * table.chunk_payload_bytes());
+                let slot = HEADER_BYTES + chunks * CHUNK_ENTRY_BYTES + rest;
+                assert!(slot <= table.slot_bytes_max(), "{payload} needs {slot}");
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Where entries live: one region of memory, cut into pages, cut into slots of size classes.
+
+pub(crate) mod allocator;
+pub(crate) mod classes;
+pub(crate) mod record;
+pub(crate) mod region;

@@ -1,0 +1,548 @@
+//! One entry's memory: a header, the key, the value.
+//!
+//! ```text
+//!  0         4          8        12       14    15     16          24           32
+//!  ┌─────────┬──────────┬────────┬────────┬─────┬──────┬───────────┬────────────┬─────┬───────┐
+//!  │ expiry  │ value    │ version│ key    │hits │flags │ ring      │ wheel      │ key │ value │
+//!  │ u32     │ len u32  │ u32    │ len u16│ u8  │ u8   │ prev,next │ prev,next  │     │       │
+//!  └─────────┴──────────┴────────┴────────┴─────┴──────┴───────────┴────────────┴─────┴───────┘
+//! ```
+//!
+//! A long record (`CHUNKED`) has a table of chunk locations after the header; its payload, key and
+//! value as one stream, fills the chunks in order and ends behind the table.
+//!
+//! Invariants: key, value, lengths, version and kind don't change once the record is published.
+//! The header consists of atomics only, so looking at the header of any slot, free or live, is
+//! never a data race; looking at the payload needs a pin, the shard's lock, or ownership of a record
+//! that is not yet published. The links belong to the shard's lock (of a live record), to the limbo
+//! lock (of a retired one) or to the class' lock (of a free slot).
+
+use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, ClassTable};
+use super::region::{Loc, Region};
+use crate::clock::Expiry;
+use crate::hash::KeyHash;
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use crate::watch::WatchFlags;
+
+/// Bytes before the payload.
+pub(crate) const HEADER_BYTES: usize = size_of::<Header>();
+
+const _: () = assert!(size_of::<Header>() == 32 && align_of::<Header>() == 4);
+
+/// Low bits of `hits`: reads since a ring's hand last passed, saturating.
+pub(crate) const HITS_MAX: u8 = 3;
+const HITS_MASK: u8 = 0b11;
+const CHUNKED: u8 = 1 << 2;
+const FAR_EXPIRY: u8 = 1 << 3;
+
+/// In a retired record's wheel link: its chunks belong to a copy of it.
+const CHUNKS_MOVED: u32 = u32::MAX;
+
+/// The largest kind that a record can carry: 4 bits, opaque to the engine.
+pub(crate) const KIND_MAX: u8 = 15;
+
+/// Which ring a live record is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Queue {
+    Window = 1,
+    Probation = 2,
+    Protected = 3,
+}
+
+impl Queue {
+    pub(crate) const ALL: [Self; 3] = [Self::Window, Self::Probation, Self::Protected];
+}
+
+/// Links of one intrusive list.
+#[repr(C)]
+pub(crate) struct Links {
+    pub(crate) prev: AtomicU32,
+    pub(crate) next: AtomicU32,
+}
+
+#[repr(C)]
+pub(crate) struct Header {
+    expiry: AtomicU32,
+    value_len: AtomicU32,
+    version: AtomicU32,
+    key_len: AtomicU16,
+    /// Raised by readers with a plain load and store: a lost update is harmless. The upper bits
+    /// never change after publication, so such a store can't undo anything.
+    hits: AtomicU8,
+    flags: WatchFlags,
+    pub(crate) ring: Links,
+    pub(crate) wheel: Links,
+}
+
+impl Header {
+    #[inline(always)]
+    pub(crate) fn key_len(&self) -> usize {
+        self.key_len.load(Ordering::Relaxed) as usize
+    }
+
+    #[inline(always)]
+    pub(crate) fn value_len(&self) -> usize {
+        self.value_len.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn kind(&self) -> u8 {
+        self.flags.kind()
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.hits.load(Ordering::Relaxed) & CHUNKED != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn expiry(&self) -> Expiry {
+        Expiry {
+            word: self.expiry.load(Ordering::Relaxed),
+            far: self.hits.load(Ordering::Relaxed) & FAR_EXPIRY != 0,
+        }
+    }
+
+    /// Changes when the record expires. False where that needs another unit: copy the record.
+    pub(crate) fn set_expiry(&self, expiry: Expiry) -> bool {
+        let far = self.hits.load(Ordering::Relaxed) & FAR_EXPIRY != 0;
+        let fits = far == expiry.far || expiry == Expiry::NEVER;
+        if fits {
+            self.expiry.store(expiry.word, Ordering::Release);
+        }
+        fits
+    }
+
+    /// Counts a read. No store once the counter is saturated.
+    #[inline(always)]
+    pub(crate) fn raise_hits(&self) {
+        let hits = self.hits.load(Ordering::Relaxed);
+        if hits & HITS_MASK < HITS_MAX {
+            self.hits.store(hits + 1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn hits(&self) -> u8 {
+        self.hits.load(Ordering::Relaxed) & HITS_MASK
+    }
+
+    pub(crate) fn set_hits(&self, hits: u8) {
+        debug_assert!(hits <= HITS_MAX);
+        let fixed = self.hits.load(Ordering::Relaxed) & !HITS_MASK;
+        self.hits.store(fixed | hits, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn watch(&self) -> bool {
+        self.flags.watch()
+    }
+
+    /// Marks an unlinked record; true if an L0 holds a copy of it.
+    pub(crate) fn retire(&self) -> bool {
+        self.flags.retire()
+    }
+
+    /// See [`WatchFlags::take_watched`].
+    pub(crate) fn take_watched(&self) -> bool {
+        self.flags.take_watched()
+    }
+
+    /// The ring that the record is in; `None` while it is being filled, retired or free.
+    pub(crate) fn queue(&self) -> Option<Queue> {
+        match self.flags.queue()? {
+            1 => Some(Queue::Window),
+            2 => Some(Queue::Probation),
+            3 => Some(Queue::Protected),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_queue(&self, queue: Queue) {
+        self.flags.set_queue(queue as u8);
+    }
+}
+
+/// What a new record is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct NewRecord<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) kind: u8,
+    pub(crate) expiry: Expiry,
+    /// The key's, for the chunks of a long record.
+    pub(crate) hash: KeyHash,
+}
+
+/// The region, seen as records.
+pub(crate) struct Records {
+    region: Region,
+    pub(crate) classes: ClassTable,
+}
+
+impl Records {
+    pub(crate) fn new(region: Region, classes: ClassTable) -> Self {
+        Self { region, classes }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(&self, loc: Loc) -> &Header {
+        // SAFETY: every location that the allocator gives out is aligned, lies inside the region
+        // with at least HEADER_BYTES behind it, and was zeroed by the system or initialised since.
+        // A header is nothing but atomics, for which every bit pattern is valid and shared access
+        // is no race.
+        unsafe { self.region.at(loc).cast::<Header>().as_ref() }
+    }
+
+    /// Bytes of key and value.
+    #[inline(always)]
+    fn payload_len(&self, header: &Header) -> usize {
+        header.key_len() + header.value_len()
+    }
+
+    /// Bytes of slots that the record occupies, chunks included.
+    pub(crate) fn charge(&self, loc: Loc) -> u64 {
+        let header = self.header(loc);
+        let payload = self.payload_len(header);
+        let chunks = if header.is_chunked() {
+            self.classes.chunks(payload)
+        } else {
+            0
+        };
+        let slot = self.slot_bytes(payload, chunks);
+        (self.classes.slot_bytes(self.classes.for_record(slot))
+            + chunks * self.classes.slot_bytes_max()) as u64
+    }
+
+    /// Bytes that a record with `payload` bytes in all, of them `chunks` chunks elsewhere, needs in
+    /// its own slot.
+    pub(crate) fn slot_bytes(&self, payload: usize, chunks: usize) -> usize {
+        HEADER_BYTES
+            + chunks * CHUNK_ENTRY_BYTES
+            + payload.saturating_sub(chunks * self.classes.chunk_payload_bytes())
+    }
+
+    /// Fills a slot that nobody else can reach yet, and the chunks that belong to it.
+    ///
+    /// # Safety
+    /// `loc` and `chunks` are slots that the caller has just allocated, of the classes and number
+    /// that [`Self::slot_bytes`] and [`ClassTable::chunks`] prescribe for this record.
+    pub(crate) unsafe fn fill(&self, loc: Loc, chunks: &[Loc], new: NewRecord<'_>) {
+        let header = self.header(loc);
+        header.expiry.store(new.expiry.word, Ordering::Relaxed);
+        header
+            .value_len
+            .store(new.value.len() as u32, Ordering::Relaxed);
+        header.version.store(0, Ordering::Relaxed);
+        header
+            .key_len
+            .store(new.key.len() as u16, Ordering::Relaxed);
+        let chunked = if chunks.is_empty() { 0 } else { CHUNKED };
+        let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
+        header.hits.store(chunked | far, Ordering::Relaxed);
+        header.flags.reset(new.kind);
+        let payload = self.region.at(loc).as_ptr();
+        if chunks.is_empty() {
+            // SAFETY: the slot holds header, key and value, and is ours alone.
+            unsafe {
+                let payload = payload.add(HEADER_BYTES);
+                payload.copy_from_nonoverlapping(new.key.as_ptr(), new.key.len());
+                payload
+                    .add(new.key.len())
+                    .copy_from_nonoverlapping(new.value.as_ptr(), new.value.len());
+            }
+            return;
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.fill_chunks(loc, chunks, new) };
+    }
+
+    /// # Safety
+    /// As [`Self::fill`].
+    unsafe fn fill_chunks(&self, loc: Loc, chunks: &[Loc], new: NewRecord<'_>) {
+        for (index, chunk) in chunks.iter().enumerate() {
+            self.chunk_entry(loc, index)
+                .store(chunk.0, Ordering::Relaxed);
+            self.chunk_hash(*chunk).store(new.hash.0, Ordering::Relaxed);
+        }
+        let mut position = 0;
+        for part in [new.key, new.value] {
+            let mut rest = part;
+            while !rest.is_empty() {
+                let (destination, room) = self.payload_piece(loc, chunks.len(), position);
+                let count = rest.len().min(room);
+                // SAFETY: `payload_piece` gives the bytes from `position` to the end of its chunk
+                // (or of the slot); they belong to this record, which is ours alone.
+                unsafe { destination.copy_from_nonoverlapping(rest.as_ptr(), count) };
+                position += count;
+                rest = &rest[count..];
+            }
+        }
+    }
+
+    /// Copies a record that can't change (the caller holds its shard's lock) to a new slot of the
+    /// same class. Chunks stay where they are and belong to the copy from then on.
+    ///
+    /// # Safety
+    /// `to` was just allocated with the class of `from`; the caller holds the lock of the shard that
+    /// `from` is live in.
+    pub(crate) unsafe fn relocate(&self, from: Loc, to: Loc) {
+        let (old, new) = (self.header(from), self.header(to));
+        let expiry = old.expiry();
+        new.expiry.store(expiry.word, Ordering::Relaxed);
+        new.value_len
+            .store(old.value_len.load(Ordering::Relaxed), Ordering::Relaxed);
+        new.version.store(old.version(), Ordering::Relaxed);
+        new.key_len.store(old.key_len() as u16, Ordering::Relaxed);
+        new.hits
+            .store(old.hits.load(Ordering::Relaxed), Ordering::Relaxed);
+        new.flags.reset(old.kind());
+        let payload = self.payload_len(old);
+        let chunks = if old.is_chunked() {
+            self.classes.chunks(payload)
+        } else {
+            0
+        };
+        for index in 0..chunks {
+            let chunk = self.chunk_entry(from, index).load(Ordering::Relaxed);
+            self.chunk_entry(to, index).store(chunk, Ordering::Relaxed);
+        }
+        let head = HEADER_BYTES + chunks * CHUNK_ENTRY_BYTES;
+        let tail = self.slot_bytes(payload, chunks) - head;
+        // SAFETY: both slots have the class of this record, so both hold head and tail; `from` is
+        // immutable and `to` is ours alone.
+        unsafe {
+            let source = self.region.at(from).as_ptr().add(head);
+            self.region
+                .at(to)
+                .as_ptr()
+                .add(head)
+                .copy_from_nonoverlapping(source, tail);
+        }
+    }
+
+    /// Gives the record its version; before publication.
+    pub(crate) fn set_version(&self, loc: Loc, version: u32) {
+        self.header(loc).version.store(version, Ordering::Relaxed);
+    }
+
+    /// The chunks of a record, none for a short one.
+    pub(crate) fn chunks(&self, loc: Loc) -> impl Iterator<Item = Loc> + '_ {
+        let header = self.header(loc);
+        let count = if header.is_chunked() {
+            self.classes.chunks(self.payload_len(header))
+        } else {
+            0
+        };
+        (0..count).map(move |index| Loc(self.chunk_entry(loc, index).load(Ordering::Relaxed)))
+    }
+
+    /// The chunks that are freed with a retired record: none if they went with a copy of it.
+    pub(crate) fn owned_chunks(&self, loc: Loc) -> impl Iterator<Item = Loc> + '_ {
+        let moved = self.header(loc).wheel.prev.load(Ordering::Relaxed) == CHUNKS_MOVED;
+        self.chunks(loc).take(if moved { 0 } else { usize::MAX })
+    }
+
+    /// Notes whether a retired record's chunks belong to a copy of it now. Readers may still be
+    /// looking at the record, so this is kept in a link, which they never read.
+    pub(crate) fn set_chunks_moved(&self, loc: Loc, moved: bool) {
+        let mark = if moved { CHUNKS_MOVED } else { 0 };
+        self.header(loc).wheel.prev.store(mark, Ordering::Relaxed);
+    }
+
+    /// The key hash of the record that a chunk belongs to, or belonged to when it was last in use.
+    pub(crate) fn hash_of_chunk(&self, chunk: Loc) -> KeyHash {
+        KeyHash(self.chunk_hash(chunk).load(Ordering::Relaxed))
+    }
+
+    fn chunk_entry(&self, loc: Loc, index: usize) -> &AtomicU32 {
+        // SAFETY: entry `index` of the table lies in the slot behind the header (the class was
+        // chosen to hold it), aligned to 4 bytes because slots are aligned to 8. Tables are only
+        // ever accessed as atomics while the record lives.
+        unsafe {
+            self.region
+                .at(loc)
+                .add(HEADER_BYTES + index * CHUNK_ENTRY_BYTES)
+                .cast()
+                .as_ref()
+        }
+    }
+
+    fn chunk_hash(&self, chunk: Loc) -> &AtomicU64 {
+        // SAFETY: the first word of a chunk, aligned to 8, only ever accessed as an atomic.
+        unsafe { self.region.at(chunk).cast().as_ref() }
+    }
+
+    /// Address of the payload's byte `position`, and how many bytes follow it contiguously at most.
+    fn payload_piece(&self, loc: Loc, chunks: usize, position: usize) -> (*mut u8, usize) {
+        let chunk_bytes = self.classes.chunk_payload_bytes();
+        let index = position / chunk_bytes;
+        if index < chunks {
+            let chunk = Loc(self.chunk_entry(loc, index).load(Ordering::Relaxed));
+            let within = position % chunk_bytes;
+            // SAFETY: `within` is less than the chunk's payload.
+            let address = unsafe { self.region.at(chunk).add(CHUNK_HEAD_BYTES + within) };
+            return (address.as_ptr(), chunk_bytes - within);
+        }
+        let within = HEADER_BYTES + chunks * CHUNK_ENTRY_BYTES + (position - chunks * chunk_bytes);
+        debug_assert!(within <= self.classes.slot_bytes_max());
+        // SAFETY: the rest of the payload ends inside the slot, which was sized for it.
+        let address = unsafe { self.region.at(loc).add(within) };
+        (address.as_ptr(), usize::MAX)
+    }
+
+    /// Whether the record's key is `key`.
+    ///
+    /// # Safety
+    /// The caller is pinned since before it found `loc`, or holds the lock of the shard that the
+    /// record is live in, or owns the unpublished record.
+    #[inline(always)]
+    pub(crate) unsafe fn key_is(&self, loc: Loc, key: &[u8]) -> bool {
+        let header = self.header(loc);
+        if header.key_len() != key.len() {
+            return false;
+        }
+        if !header.is_chunked() {
+            // SAFETY: a short record's key follows its header; it is immutable while the caller's
+            // promise holds.
+            let own = unsafe {
+                std::slice::from_raw_parts(
+                    self.region.at(loc).as_ptr().add(HEADER_BYTES),
+                    key.len(),
+                )
+            };
+            return own == key;
+        }
+        let mut same = true;
+        // SAFETY: as the caller promises.
+        unsafe {
+            self.for_each_piece(loc, 0, key.len(), |at, piece| {
+                same &= piece == &key[at..at + piece.len()];
+            });
+        }
+        same
+    }
+
+    /// Visits the payload's bytes from `start`, `len` of them, in order, as contiguous pieces with
+    /// their distance from `start`.
+    ///
+    /// # Safety
+    /// As [`Self::key_is`]; and the range lies in the payload.
+    unsafe fn for_each_piece(
+        &self,
+        loc: Loc,
+        start: usize,
+        len: usize,
+        mut visit: impl FnMut(usize, &[u8]),
+    ) {
+        let header = self.header(loc);
+        let chunks = if header.is_chunked() {
+            self.classes.chunks(self.payload_len(header))
+        } else {
+            0
+        };
+        let mut done = 0;
+        while done < len {
+            let (address, room) = self.payload_piece(loc, chunks, start + done);
+            let count = room.min(len - done);
+            // SAFETY: `count` bytes at `address` are payload of this record, immutable while the
+            // caller's promise holds.
+            visit(done, unsafe { std::slice::from_raw_parts(address, count) });
+            done += count;
+        }
+    }
+
+    /// Calls `read` with the record's key.
+    ///
+    /// # Safety
+    /// As [`Self::key_is`].
+    pub(crate) unsafe fn with_key<R>(&self, loc: Loc, read: impl FnOnce(&[u8]) -> R) -> R {
+        let header = self.header(loc);
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self.contiguous(loc, 0, header.key_len()) {
+                Some(key) => read(key),
+                None => {
+                    let mut key = vec![0; header.key_len()];
+                    self.copy_out(loc, 0, &mut key);
+                    read(&key)
+                }
+            }
+        }
+    }
+
+    /// The value's bytes, if they lie in one piece.
+    ///
+    /// # Safety
+    /// As [`Self::key_is`], for as long as the slice is used.
+    #[inline(always)]
+    pub(crate) unsafe fn contiguous_value(&self, loc: Loc) -> Option<&[u8]> {
+        let header = self.header(loc);
+        // SAFETY: as the caller promises.
+        unsafe { self.contiguous(loc, header.key_len(), header.value_len()) }
+    }
+
+    /// # Safety
+    /// As [`Self::key_is`]; and the range lies in the payload.
+    #[inline(always)]
+    unsafe fn contiguous(&self, loc: Loc, start: usize, len: usize) -> Option<&[u8]> {
+        let header = self.header(loc);
+        if !header.is_chunked() {
+            // SAFETY: the payload of a short record follows its header.
+            return Some(unsafe {
+                std::slice::from_raw_parts(
+                    self.region.at(loc).as_ptr().add(HEADER_BYTES + start),
+                    len,
+                )
+            });
+        }
+        let chunks = self.classes.chunks(self.payload_len(header));
+        let (address, room) = self.payload_piece(loc, chunks, start);
+        // SAFETY: `payload_piece` vouches for `room` bytes.
+        (len <= room).then(|| unsafe { std::slice::from_raw_parts(address, len) })
+    }
+
+    /// Copies the value to `out`, which has exactly its length.
+    ///
+    /// # Safety
+    /// As [`Self::key_is`].
+    pub(crate) unsafe fn copy_value(&self, loc: Loc, out: &mut [u8]) {
+        let header = self.header(loc);
+        debug_assert_eq!(out.len(), header.value_len());
+        // SAFETY: as the caller promises; the value follows the key in the payload.
+        unsafe { self.copy_out(loc, header.key_len(), out) };
+    }
+
+    /// # Safety
+    /// As [`Self::key_is`]; and the range lies in the payload.
+    unsafe fn copy_out(&self, loc: Loc, start: usize, out: &mut [u8]) {
+        let len = out.len();
+        // SAFETY: as the caller promises.
+        unsafe {
+            self.for_each_piece(loc, start, len, |at, piece| {
+                out[at..at + piece.len()].copy_from_slice(piece);
+            });
+        }
+    }
+
+    /// Makes reads of freed memory visible in debug builds.
+    pub(crate) fn poison(&self, loc: Loc, slot_bytes: usize) {
+        if cfg!(debug_assertions) {
+            // SAFETY: the slot is free: nobody reads its payload. Its header stays intact.
+            unsafe {
+                self.region
+                    .at(loc)
+                    .as_ptr()
+                    .add(HEADER_BYTES)
+                    .write_bytes(0xDB, slot_bytes - HEADER_BYTES);
+            }
+        }
+    }
+}

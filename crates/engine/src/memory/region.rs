@@ -1,0 +1,217 @@
+//! The one region of memory that everything lives in, addressed by offsets.
+//!
+//! It is reserved at construction and committed by the operating system as it is first touched.
+//! A [`Loc`] counts granules of 8 bytes from its start, so 32 bits reach 32 GiB and nothing in the
+//! region holds a pointer.
+//!
+//! What it leaves to others: which parts are in use ([`super::allocator`]) and what they mean
+//! ([`super::record`], [`crate::index`]).
+
+use std::io;
+use std::ptr::NonNull;
+
+/// Bytes per granule, the unit of a [`Loc`].
+pub(crate) const GRANULE_BYTES: usize = 8;
+/// Transparent huge pages need this alignment to be of use.
+const ALIGNMENT_BYTES: usize = 2 << 20;
+/// The head of the region holds no slots: its locations are free to serve as sentinels of lists.
+pub(crate) const HEAD_BYTES: usize = 4096;
+
+/// The place of a slot in the region, in granules. Below [`Loc::FIRST`] it names a list's sentinel;
+/// zero is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Loc(pub(crate) u32);
+
+impl Loc {
+    pub(crate) const NONE: Self = Self(0);
+    /// The first location that a slot can have.
+    pub(crate) const FIRST: Self = Self((HEAD_BYTES / GRANULE_BYTES) as u32);
+
+    pub(crate) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) fn is_sentinel(self) -> bool {
+        self < Self::FIRST
+    }
+
+    #[inline(always)]
+    pub(crate) fn offset(self) -> usize {
+        self.0 as usize * GRANULE_BYTES
+    }
+
+    pub(crate) fn from_offset(offset: usize) -> Self {
+        debug_assert_eq!(offset % GRANULE_BYTES, 0);
+        Self((offset / GRANULE_BYTES) as u32)
+    }
+}
+
+/// A reserved range of zeroed memory. Unmapped when dropped.
+pub(crate) struct Region {
+    base: NonNull<u8>,
+    bytes: usize,
+    mapping: Mapping,
+}
+
+// SAFETY: the region is plain memory owned by this value; who may touch which part when is the
+// users' protocol (locks and epochs), not tied to a thread.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    pub(crate) fn reserve(bytes: usize) -> io::Result<Self> {
+        let mapping = Mapping::new(bytes + ALIGNMENT_BYTES)?;
+        let address = mapping.start.as_ptr() as usize;
+        let padding = address.next_multiple_of(ALIGNMENT_BYTES) - address;
+        // SAFETY: the padding is less than the alignment, by which the mapping exceeds `bytes`.
+        let base = unsafe { mapping.start.add(padding) };
+        mapping.prefer_huge_pages(base, bytes);
+        Ok(Self {
+            base,
+            bytes,
+            mapping,
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The address of a location. Looking there is the caller's responsibility.
+    #[inline(always)]
+    pub(crate) fn at(&self, loc: Loc) -> NonNull<u8> {
+        debug_assert!(
+            loc.offset() < self.bytes,
+            "{loc:?} lies outside of the region"
+        );
+        // SAFETY: locations are made by the allocator from offsets inside the region (checked
+        // above in debug builds), so the result stays inside the mapping.
+        unsafe { self.base.add(loc.offset()) }
+    }
+
+    /// Asks the processor to fetch the line at `loc`. Never faults, whatever `loc` is.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, loc: Loc) {
+        let address = self.base.as_ptr().wrapping_add(loc.offset());
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch is a hint; it has no effect on memory and doesn't fault.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: a prefetch is a hint; it has no effect on memory and doesn't fault.
+        unsafe {
+            std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = address;
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        self.mapping.release();
+    }
+}
+
+struct Mapping {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+#[cfg(all(unix, not(miri)))]
+impl Mapping {
+    fn new(bytes: usize) -> io::Result<Self> {
+        // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no
+        // memory that exists.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start =
+            NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mmap gave address zero"))?;
+        Ok(Self { start, bytes })
+    }
+
+    /// A random read in a large table is bound by TLB misses: huge pages were worth 10 to 15 %.
+    fn prefer_huge_pages(&self, base: NonNull<u8>, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range lies inside our mapping; the advice changes no contents. Where it is
+        // refused the region works all the same.
+        unsafe {
+            libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (base, bytes);
+    }
+
+    fn release(&mut self) {
+        // SAFETY: the range is the mapping that `new` made; the owner is being dropped.
+        unsafe {
+            libc::munmap(self.start.as_ptr().cast(), self.bytes);
+        }
+    }
+}
+
+#[cfg(all(windows, not(miri)))]
+impl Mapping {
+    fn new(bytes: usize) -> io::Result<Self> {
+        use windows_sys::Win32::System::Memory::{
+            MEM_COMMIT, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc,
+        };
+        // SAFETY: a new allocation at an address of the system's choice.
+        let start = unsafe {
+            VirtualAlloc(
+                std::ptr::null(),
+                bytes,
+                MEM_RESERVE | MEM_COMMIT,
+                PAGE_READWRITE,
+            )
+        };
+        let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
+        Ok(Self { start, bytes })
+    }
+
+    fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
+
+    fn release(&mut self) {
+        use windows_sys::Win32::System::Memory::{MEM_RELEASE, VirtualFree};
+        // SAFETY: the range is the allocation that `new` made; the owner is being dropped.
+        unsafe {
+            VirtualFree(self.start.as_ptr().cast(), 0, MEM_RELEASE);
+        }
+    }
+}
+
+/// Miri interprets no system calls for memory: the region is an ordinary allocation there.
+#[cfg(miri)]
+impl Mapping {
+    fn new(bytes: usize) -> io::Result<Self> {
+        // SAFETY: the layout has a size above zero and a valid alignment.
+        let start = unsafe { std::alloc::alloc_zeroed(Self::layout(bytes)) };
+        let start = NonNull::new(start).ok_or_else(|| io::Error::other("out of memory"))?;
+        Ok(Self { start, bytes })
+    }
+
+    fn layout(bytes: usize) -> std::alloc::Layout {
+        std::alloc::Layout::from_size_align(bytes, 4096).expect("the budget was checked")
+    }
+
+    fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
+
+    fn release(&mut self) {
+        // SAFETY: allocated by `new` with the same layout; the owner is being dropped.
+        unsafe { std::alloc::dealloc(self.start.as_ptr(), Self::layout(self.bytes)) };
+    }
+}

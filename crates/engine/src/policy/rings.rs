@@ -1,0 +1,172 @@
+//! The three rings of a shard, as circular lists threaded through the records' headers.
+//!
+//! In list form a hand's advance is "take the first, put it last": new records are put last, victims
+//! are taken from the front. Linking and unlinking store to the neighbours but load nothing from
+//! them, so a cold neighbour costs no stall.
+//!
+//! Guarded by the shard's lock.
+
+use crate::memory::record::{Queue, Records};
+use crate::memory::region::Loc;
+use crate::sync::Ordering;
+
+/// First, last and size of one ring.
+#[derive(Clone, Copy, Default)]
+struct Ring {
+    first: u32,
+    last: u32,
+    entries: u64,
+    bytes: u64,
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(crate) struct Rings {
+    rings: [Ring; 3],
+}
+
+fn index(queue: Queue) -> usize {
+    queue as usize - 1
+}
+
+/// The location that stands for a ring's end.
+fn sentinel(queue: Queue) -> u32 {
+    queue as u32
+}
+
+impl Rings {
+    pub(crate) fn new() -> Self {
+        let mut rings = Self::default();
+        for queue in Queue::ALL {
+            let ring = &mut rings.rings[index(queue)];
+            (ring.first, ring.last) = (sentinel(queue), sentinel(queue));
+        }
+        rings
+    }
+
+    pub(crate) fn bytes(&self, queue: Queue) -> u64 {
+        self.rings[index(queue)].bytes
+    }
+
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.rings.iter().map(|ring| ring.bytes).sum()
+    }
+
+    pub(crate) fn entries(&self) -> u64 {
+        self.rings.iter().map(|ring| ring.entries).sum()
+    }
+
+    /// The record at the hand.
+    pub(crate) fn first(&self, queue: Queue) -> Option<Loc> {
+        let first = Loc(self.rings[index(queue)].first);
+        (!first.is_sentinel()).then_some(first)
+    }
+
+    /// The record behind `loc` in its ring.
+    pub(crate) fn next(&self, records: &Records, loc: Loc) -> Option<Loc> {
+        let next = Loc(records.header(loc).ring.next.load(Ordering::Relaxed));
+        (!next.is_sentinel()).then_some(next)
+    }
+
+    /// Puts a record last. It becomes visible to whoever walks its page.
+    pub(crate) fn push(&mut self, records: &Records, queue: Queue, loc: Loc) {
+        let header = records.header(loc);
+        let last = self.rings[index(queue)].last;
+        header.ring.prev.store(last, Ordering::Relaxed);
+        header.ring.next.store(sentinel(queue), Ordering::Relaxed);
+        self.set_next(records, Loc(last), loc.0);
+        let ring = &mut self.rings[index(queue)];
+        ring.last = loc.0;
+        ring.entries += 1;
+        ring.bytes += records.charge(loc);
+        header.set_queue(queue);
+    }
+
+    /// Takes a record out of its ring.
+    pub(crate) fn unlink(&mut self, records: &Records, queue: Queue, loc: Loc) {
+        let header = records.header(loc);
+        let prev = header.ring.prev.load(Ordering::Relaxed);
+        let next = header.ring.next.load(Ordering::Relaxed);
+        self.set_next(records, Loc(prev), next);
+        self.set_prev(records, Loc(next), prev);
+        let ring = &mut self.rings[index(queue)];
+        ring.entries -= 1;
+        ring.bytes -= records.charge(loc);
+    }
+
+    /// Puts `new` where `old` was, in the ring `queue`.
+    pub(crate) fn replace(&mut self, records: &Records, queue: Queue, old: Loc, new: Loc) {
+        let (from, to) = (records.header(old), records.header(new));
+        let prev = from.ring.prev.load(Ordering::Relaxed);
+        let next = from.ring.next.load(Ordering::Relaxed);
+        to.ring.prev.store(prev, Ordering::Relaxed);
+        to.ring.next.store(next, Ordering::Relaxed);
+        self.set_next(records, Loc(prev), new.0);
+        self.set_prev(records, Loc(next), new.0);
+        let ring = &mut self.rings[index(queue)];
+        ring.bytes = ring.bytes - records.charge(old) + records.charge(new);
+        to.set_queue(queue);
+    }
+
+    /// Moves a record to the end of a ring.
+    pub(crate) fn move_to(&mut self, records: &Records, from: Queue, to: Queue, loc: Loc) {
+        self.unlink(records, from, loc);
+        self.push(records, to, loc);
+    }
+
+    fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
+        match self.ring_of_sentinel(loc) {
+            Some(ring) => ring.first = next,
+            None => records.header(loc).ring.next.store(next, Ordering::Relaxed),
+        }
+    }
+
+    fn set_prev(&mut self, records: &Records, loc: Loc, prev: u32) {
+        match self.ring_of_sentinel(loc) {
+            Some(ring) => ring.last = prev,
+            None => records.header(loc).ring.prev.store(prev, Ordering::Relaxed),
+        }
+    }
+
+    fn ring_of_sentinel(&mut self, loc: Loc) -> Option<&mut Ring> {
+        loc.is_sentinel()
+            .then(|| &mut self.rings[loc.0 as usize - 1])
+    }
+
+    /// Checks the links, calls `check` for every record, compares the sums.
+    pub(crate) fn validate(&self, records: &Records) -> Result<(), String> {
+        for queue in Queue::ALL {
+            let ring = &self.rings[index(queue)];
+            let (mut entries, mut bytes, mut prev) = (0, 0, sentinel(queue));
+            let mut cursor = Loc(ring.first);
+            while !cursor.is_sentinel() {
+                let header = records.header(cursor);
+                if header.ring.prev.load(Ordering::Relaxed) != prev {
+                    return Err(format!(
+                        "{cursor:?} in {queue:?} doesn't lead back to {prev}"
+                    ));
+                }
+                if header.queue() != Some(queue) {
+                    return Err(format!("{cursor:?} in {queue:?} says {:?}", header.queue()));
+                }
+                entries += 1;
+                bytes += records.charge(cursor);
+                if entries > ring.entries {
+                    return Err(format!(
+                        "{queue:?} has more than the {} entries that it counts",
+                        ring.entries
+                    ));
+                }
+                prev = cursor.0;
+                cursor = Loc(header.ring.next.load(Ordering::Relaxed));
+            }
+            if (entries, bytes, prev) != (ring.entries, ring.bytes, ring.last) {
+                return Err(format!(
+                    "{queue:?} has {entries} entries, {bytes} bytes; it counts {}, {}",
+                    ring.entries, ring.bytes
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Making room: what happens when a new record finds no free slot.
+//!
+//! In order: take back what readers have finished with; evict a batch by policy, from the record's
+//! own shard or a fuller one; if slots of the right size still are missing, empty a page of a size
+//! that has many free ones. Nothing here holds a lock while it takes another shard's.
+
+use crate::engine::Engine;
+use crate::epoch::ReaderSlot;
+use crate::error::Error;
+use crate::memory::allocator::Purpose;
+use crate::memory::classes::Class;
+use crate::memory::region::Loc;
+use std::time::Duration;
+
+/// A batch evicts up to this many slots' worth at once, so that the epoch is advanced once for all
+/// of them...
+const BATCH_SLOTS_MAX: u64 = 32;
+/// ... but no more than this part of the shard's entries, so that small caches stay full...
+const BATCH_ENTRIES_SHARE: u64 = 64;
+/// ... and no more than this many bytes, so that no write takes long.
+const BATCH_BYTES_MAX: u64 = 256 * 1024;
+/// Tries before the thread gives way to readers that hold what was evicted.
+const EAGER_ATTEMPTS: u32 = 16;
+/// Tries before it sleeps between them.
+const YIELDING_ATTEMPTS: u32 = 256;
+/// Tries before the write is refused: by then readers have stood still for half a second.
+const ATTEMPTS_MAX: u32 = 5_000;
+const SLEEP: Duration = Duration::from_micros(100);
+
+impl Engine {
+    /// A free slot for a new record; evicts if it must.
+    #[inline]
+    pub(crate) fn allocate(
+        &self,
+        class: Class,
+        shard: usize,
+        own: &ReaderSlot,
+    ) -> Result<Loc, Error> {
+        match self.common.allocator.allocate(class, Purpose::Entry) {
+            Some(loc) => Ok(loc),
+            None => self.allocate_by_evicting(class, shard, own),
+        }
+    }
+
+    #[cold]
+    fn allocate_by_evicting(
+        &self,
+        class: Class,
+        shard: usize,
+        own: &ReaderSlot,
+    ) -> Result<Loc, Error> {
+        let slot_bytes = self.records().classes.slot_bytes(class) as u64;
+        for attempt in 0..ATTEMPTS_MAX {
+            // What others have given back, or a page that was emptied.
+            if let Some(loc) = self.common.allocator.allocate(class, Purpose::Entry) {
+                return Ok(loc);
+            }
+            self.make_some_room(slot_bytes, shard, attempt, own)?;
+        }
+        Err(Error::NoRoom {
+            bytes: slot_bytes as usize,
+        })
+    }
+
+    /// The index of a shard has no room to grow: frees a page for it.
+    #[cold]
+    pub(crate) fn make_room_for_index(&self, shard: usize, own: &ReaderSlot) -> Result<(), Error> {
+        let bytes = self.common.layout.page_bytes as u64;
+        for attempt in 0..ATTEMPTS_MAX {
+            // One more than an entry would need: the reserve that the index may take.
+            if self.common.allocator.pages_for_entries() > 0 {
+                return Ok(());
+            }
+            self.make_some_room(bytes, shard, attempt, own)?;
+        }
+        Err(Error::NoRoom {
+            bytes: bytes as usize,
+        })
+    }
+
+    fn make_some_room(
+        &self,
+        slot_bytes: u64,
+        shard: usize,
+        attempt: u32,
+        own: &ReaderSlot,
+    ) -> Result<(), Error> {
+        if attempt > YIELDING_ATTEMPTS {
+            std::thread::sleep(SLEEP);
+        } else if attempt > EAGER_ATTEMPTS {
+            std::thread::yield_now();
+        }
+        if attempt > 0 && self.empty_a_page(own)? {
+            return Ok(());
+        }
+        // While much of the budget waits for readers, evicting even more would not help.
+        if attempt <= EAGER_ATTEMPTS || !self.common.limbo.is_overdue() {
+            self.evict_batch(slot_bytes, shard)?;
+        }
+        self.hand_over_all(if attempt == 0 {
+            shard..shard + 1
+        } else {
+            0..self.shards.len()
+        })?;
+        self.common
+            .limbo
+            .collect(&self.common.epoch, &self.common.allocator, Some(own));
+        Ok(())
+    }
+
+    /// Evicts some slots' worth from a shard, or from another one if that has more. What `clear`
+    /// left behind goes first.
+    fn evict_batch(&self, slot_bytes: u64, shard: usize) -> Result<(), Error> {
+        let mut from = shard;
+        let mut locked = self.lock(shard)?;
+        let own_bytes = locked.state.rings.total_bytes();
+        let other = (locked.state.random.next() % self.shards.len() as u64) as usize;
+        if other != shard {
+            drop(locked);
+            let other_locked = self.lock(other)?;
+            if other_locked.state.rings.total_bytes() > own_bytes {
+                from = other;
+                locked = other_locked;
+            } else {
+                drop(other_locked);
+                locked = self.lock(from)?;
+            }
+        }
+        if locked.reap() {
+            locked.hand_over(false);
+            return Ok(());
+        }
+        let entries = locked.state.rings.entries();
+        let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, BATCH_SLOTS_MAX);
+        let wanted = (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes);
+        let freed = locked.evict(wanted, self.common.clock.now());
+        locked.hand_over(true);
+        drop(locked);
+        if freed == 0 {
+            self.evict_anywhere(from, slot_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The chosen shard was empty: goes through the others until one gives something.
+    fn evict_anywhere(&self, start: usize, wanted: u64) -> Result<(), Error> {
+        for distance in 1..self.shards.len() {
+            let mut locked = self.lock((start + distance) % self.shards.len())?;
+            let reaped = locked.reap();
+            let freed = locked.evict(wanted, self.common.clock.now());
+            locked.hand_over(true);
+            if reaped || freed > 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn hand_over_all(&self, shards: std::ops::Range<usize>) -> Result<(), Error> {
+        for shard in shards {
+            self.lock(shard)?.hand_over(true);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,404 @@
+//! A shard: one lock, and the only code that changes index, rings and wheel together.
+//!
+//! Readers use [`Shard::index`] without the lock. Everything else happens in [`LockedShard`], which
+//! exists only while the lock is held. Nothing of the user's runs under it.
+//!
+//! An entry's life: *filled* (nobody can reach it) → *published* here (index, ring, wheel) →
+//! *unlinked* here, marked retired, logged if an L0 holds a copy → in limbo → *free*.
+//!
+//! Lock order: shard → (change log | limbo | size class → page pool). Never two shards.
+
+use crate::clock::Expiry;
+use crate::engine::Common;
+use crate::expiry::{Due, Wheel};
+use crate::hash::KeyHash;
+use crate::index::{Doomed, Index, NeedsRoom, Retired};
+use crate::limbo::Pending;
+use crate::memory::record::Records;
+use crate::memory::region::Loc;
+use crate::policy::Random;
+use crate::policy::rings::Rings;
+use crate::stats::WriteCounts;
+use std::sync::{Mutex, MutexGuard};
+
+/// See the module's documentation.
+pub(crate) struct Shard {
+    pub(crate) index: Index,
+    state: Mutex<ShardState>,
+}
+
+/// What the lock guards.
+pub(crate) struct ShardState {
+    pub(crate) rings: Rings,
+    wheel: Wheel,
+    pub(crate) counts: WriteCounts,
+    pub(crate) random: Random,
+    pub(crate) pending: Pending,
+    /// Indexes that `clear` took out of use, whose entries are not retired yet.
+    doomed: Vec<Doomed>,
+    last_version: u32,
+}
+
+/// A thread panicked while it held the lock.
+#[derive(Debug)]
+pub(crate) struct Poisoned;
+
+/// Under which condition a record is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Always,
+    IfAbsent,
+    IfPresent,
+    IfVersion(u64),
+}
+
+/// Why an entry is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Deleted,
+    Evicted,
+    Refused,
+    Expired,
+}
+
+impl Shard {
+    /// Heap bytes of one shard, to be charged to the budget.
+    pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>() + Wheel::BYTES;
+
+    pub(crate) fn new(index: Index, seed: u64, now: u64) -> Self {
+        Self {
+            index,
+            state: Mutex::new(ShardState {
+                rings: Rings::new(),
+                wheel: Wheel::new(now),
+                counts: WriteCounts::default(),
+                random: Random::new(seed),
+                pending: Pending::default(),
+                doomed: Vec::new(),
+                last_version: 0,
+            }),
+        }
+    }
+
+    pub(crate) fn lock<'a>(&'a self, common: &'a Common) -> Result<LockedShard<'a>, Poisoned> {
+        let state = self.state.lock().map_err(|_| Poisoned)?;
+        Ok(LockedShard {
+            common,
+            index: &self.index,
+            state,
+        })
+    }
+}
+
+/// A shard whose lock is held.
+pub(crate) struct LockedShard<'a> {
+    pub(crate) common: &'a Common,
+    pub(crate) index: &'a Index,
+    pub(crate) state: MutexGuard<'a, ShardState>,
+}
+
+impl LockedShard<'_> {
+    pub(crate) fn records(&self) -> &Records {
+        self.common.allocator.records()
+    }
+
+    /// The record of a key, expired or not.
+    pub(crate) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Loc> {
+        // SAFETY: the shard's lock is held, so what is found here stays live until it is released.
+        unsafe {
+            self.index.find(&self.common.allocator, hash, |loc| {
+                self.records().key_is(loc, key)
+            })
+        }
+    }
+
+    /// The record of a key that has not expired.
+    pub(crate) fn find_live(&self, hash: KeyHash, key: &[u8], now: u64) -> Option<Loc> {
+        self.find(hash, key)
+            .filter(|loc| !self.records().header(*loc).expiry().is_past(now))
+    }
+
+    /// Publishes a filled record if the condition holds; otherwise it remains the caller's. With
+    /// [`NeedsRoom`] nothing has changed either.
+    pub(crate) fn publish(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        new: Loc,
+        condition: Condition,
+        now: u64,
+    ) -> Result<bool, NeedsRoom> {
+        let existing = self.find(hash, key);
+        let live = existing.filter(|loc| !self.records().header(*loc).expiry().is_past(now));
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::IfAbsent => live.is_none(),
+            Condition::IfPresent => live.is_some(),
+            Condition::IfVersion(version) => {
+                live.is_some_and(|loc| self.version_of(loc) == version)
+            }
+        };
+        if !holds {
+            return Ok(false);
+        }
+        let version = self.state.last_version.wrapping_add(1);
+        self.records().set_version(new, version);
+        Wheel::leave_out(self.records(), new);
+        match existing {
+            Some(old) => self.supersede(hash, key, old, new),
+            None => self.add(hash, new)?,
+        }
+        self.state.last_version = version;
+        self.state.counts.sets += 1;
+        self.file(new, now);
+        Ok(true)
+    }
+
+    /// Versions of one key never repeat within 2^32 writes to its shard.
+    fn version_of(&self, loc: Loc) -> u64 {
+        self.records().header(loc).version() as u64
+    }
+
+    fn add(&mut self, hash: KeyHash, new: Loc) -> Result<(), NeedsRoom> {
+        let (common, index) = (self.common, self.index);
+        index.insert(&common.allocator, hash, new, self.state.pending.index())?;
+        self.state.rings.push(
+            common.allocator.records(),
+            crate::memory::record::Queue::Window,
+            new,
+        );
+        self.settle_window();
+        Ok(())
+    }
+
+    fn supersede(&mut self, hash: KeyHash, key: &[u8], old: Loc, new: Loc) {
+        let common = self.common;
+        let records = common.allocator.records();
+        let replaced = self.index.replace(&common.allocator, hash, old, new);
+        debug_assert!(replaced);
+        // An overwrite is a use: the new record inherits the old one's standing and a hit.
+        records.header(new).set_hits(records.header(old).hits());
+        records.header(new).raise_hits();
+        if let Some(queue) = records.header(old).queue() {
+            self.state.rings.replace(records, queue, old, new);
+        }
+        self.state.wheel.unlink(records, old);
+        if records.header(old).retire() {
+            common.changes.append(key);
+        }
+        self.state.pending.push(&common.allocator, old, false);
+    }
+
+    fn file(&mut self, loc: Loc, now: u64) {
+        let records = self.common.allocator.records();
+        if let Some(tick) = records.header(loc).expiry().tick(now) {
+            self.state.wheel.file(records, loc, tick);
+        }
+    }
+
+    /// Removes a live record.
+    pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) {
+        let common = self.common;
+        let records = common.allocator.records();
+        let removed = self
+            .index
+            .remove(&common.allocator, hash, loc, self.state.pending.index());
+        debug_assert!(removed);
+        if let Some(queue) = records.header(loc).queue() {
+            self.state.rings.unlink(records, queue, loc);
+        }
+        self.state.wheel.unlink(records, loc);
+        if records.header(loc).retire() {
+            // SAFETY: the shard's lock is held and the record is not freed yet.
+            unsafe { records.with_key(loc, |key| common.changes.append(key)) };
+        }
+        self.state.pending.push(&common.allocator, loc, false);
+        let counts = &mut self.state.counts;
+        match reason {
+            Reason::Deleted => counts.deletes += 1,
+            Reason::Evicted => counts.evictions += 1,
+            Reason::Refused => {
+                counts.evictions += 1;
+                counts.rejections += 1;
+            }
+            Reason::Expired => counts.expirations += 1,
+        }
+    }
+
+    /// The hash of a live record's key.
+    pub(crate) fn hash_of(&self, loc: Loc) -> KeyHash {
+        // SAFETY: the shard's lock is held and the record is live in it.
+        unsafe {
+            self.records()
+                .with_key(loc, |key| self.common.hasher.hash(key))
+        }
+    }
+
+    /// Changes when a live record expires. False where only a copy of the record can express it.
+    pub(crate) fn touch(&mut self, loc: Loc, key: &[u8], expiry: Expiry, now: u64) -> bool {
+        let records = self.common.allocator.records();
+        let header = records.header(loc);
+        let before = header.expiry().remaining_ms(now);
+        if !header.set_expiry(expiry) {
+            return false;
+        }
+        let shorter = expiry.remaining_ms(now) < before;
+        if shorter || !Wheel::is_filed(records, loc) {
+            self.state.wheel.unlink(records, loc);
+            self.file(loc, now);
+        }
+        if shorter && header.take_watched() {
+            self.common.changes.append(key);
+        }
+        true
+    }
+
+    /// Removes at most `limit` entries that have expired, or re-files them. True if there may be more.
+    pub(crate) fn expire(&mut self, now: u64, limit: usize) -> bool {
+        let records = self.common.allocator.records();
+        for _ in 0..limit {
+            let Due::Record(loc) = self.state.wheel.next_due(now) else {
+                return false;
+            };
+            if records.header(loc).expiry().is_past(now) {
+                self.remove(self.hash_of(loc), loc, Reason::Expired);
+            } else {
+                self.state.wheel.unlink(records, loc);
+                self.file(loc, now);
+            }
+        }
+        true
+    }
+
+    /// Takes everything out of the index at once. The entries' memory is given back by
+    /// [`Self::reap`].
+    pub(crate) fn clear(&mut self, now: u64) -> Result<(), NeedsRoom> {
+        let directory = self.index.clear(&self.common.allocator)?;
+        self.state.rings = Rings::new();
+        self.state.wheel = Wheel::new(now);
+        self.state.doomed.push(Doomed::new(directory));
+        Ok(())
+    }
+
+    /// Retires one segment's worth of what `clear` left behind. True if there was any.
+    pub(crate) fn reap(&mut self) -> bool {
+        let common = self.common;
+        let state = &mut *self.state;
+        let Some(doomed) = state.doomed.last_mut() else {
+            return false;
+        };
+        let pending = &mut state.pending;
+        let segment = doomed.step(&common.allocator, |loc| {
+            // Nobody is told one by one: `clear` lapses every L0.
+            common.allocator.records().header(loc).retire();
+            pending.push(&common.allocator, loc, false);
+        });
+        match segment {
+            Some(segment) => pending.index().push(Retired::Segment(segment)),
+            None => {
+                let done = state.doomed.pop().map(Doomed::into_directory);
+                pending.index().extend(done.map(Retired::Directory));
+            }
+        }
+        true
+    }
+
+    /// Moves a live record to another slot of its class, or evicts it if there is none.
+    pub(crate) fn relocate(&mut self, hash: KeyHash, from: Loc) {
+        let common = self.common;
+        let records = common.allocator.records();
+        // SAFETY: the shard's lock is held.
+        let is_live =
+            unsafe { self.index.find(&common.allocator, hash, |loc| loc == from) }.is_some();
+        if !is_live {
+            return;
+        }
+        let class = common.allocator.class_of(from);
+        let Some(to) = common
+            .allocator
+            .allocate(class, crate::memory::allocator::Purpose::WithinClass)
+        else {
+            return self.remove(hash, from, Reason::Evicted);
+        };
+        // SAFETY: `to` was just allocated with the class of `from`, which is live in this shard.
+        unsafe { records.relocate(from, to) };
+        self.index.replace(&common.allocator, hash, from, to);
+        if let Some(queue) = records.header(from).queue() {
+            self.state.rings.replace(records, queue, from, to);
+        }
+        self.state.wheel.replace(records, from, to);
+        if records.header(from).retire() {
+            // An L0's copy is as good as before; the new record must know of it.
+            records.header(to).watch();
+        }
+        self.state.pending.push(&common.allocator, from, true);
+    }
+
+    /// Evicts the live record that a chunk belongs to, if there is one.
+    pub(crate) fn evict_owner_of(&mut self, hash: KeyHash, chunk: Loc) {
+        let common = self.common;
+        let records = common.allocator.records();
+        // SAFETY: the shard's lock is held.
+        let owner = unsafe {
+            self.index.find(&common.allocator, hash, |loc| {
+                records.chunks(loc).any(|own| own == chunk)
+            })
+        };
+        if let Some(owner) = owner {
+            self.remove(hash, owner, Reason::Evicted);
+        }
+    }
+
+    /// Hands the unlinked records over if there are many (or any, with `all`).
+    pub(crate) fn hand_over(&mut self, all: bool) {
+        if all || self.common.limbo.is_full(&self.state.pending) {
+            self.common
+                .limbo
+                .add(&self.common.epoch, &mut self.state.pending);
+        }
+    }
+
+    /// Checks every invariant of this shard; returns its live records, chunks and index segments.
+    pub(crate) fn validate(&self, shard: usize) -> Result<crate::limbo::Census, String> {
+        let records = self.common.allocator.records();
+        let mut chunks = 0;
+        let (entries, segments) = self.index.validate(&self.common.allocator, |word| {
+            let loc = Loc(word.loc());
+            let hash = self.hash_of(loc);
+            if hash.stored() != word.stored_hash()
+                || hash.shard(self.common.layout.shard_bits) != shard
+            {
+                return Err(format!(
+                    "{loc:?} has another key than its slot in shard {shard} says"
+                ));
+            }
+            if records.header(loc).queue().is_none() {
+                return Err(format!("{loc:?} is indexed but in no ring"));
+            }
+            chunks += records.chunks(loc).count();
+            Ok(())
+        })?;
+        self.state.rings.validate(records)?;
+        let filed = self.state.wheel.validate(records)?;
+        if self.state.rings.entries() != entries as u64 || filed > entries as u64 {
+            return Err(format!(
+                "{entries} indexed, {} in rings, {filed} in the wheel",
+                self.state.rings.entries()
+            ));
+        }
+        let live = crate::limbo::Census {
+            records: entries,
+            chunks,
+            blocks: segments,
+        };
+        Ok(live.plus(crate::limbo::Census::of(
+            &self.common.allocator,
+            &self.state.pending,
+        )))
+    }
+
+    /// Whether `clear` left something that is not retired yet.
+    pub(crate) fn has_doomed(&self) -> bool {
+        !self.state.doomed.is_empty()
+    }
+}

@@ -1,0 +1,105 @@
+//! Counters: per-thread cells for reads, per-shard ones (under the lock that is held anyway) for
+//! writes, summed when somebody asks.
+
+use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, lock};
+use std::sync::Arc;
+
+/// What a cache has done and holds. Counters start at zero with the cache and only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Reads that found a live entry.
+    pub hits: u64,
+    /// Reads that didn't.
+    pub misses: u64,
+    /// Writes that stored a value.
+    pub sets: u64,
+    /// Entries removed by `delete` and its like (not by `clear`).
+    pub deletes: u64,
+    /// Entries removed to make room.
+    pub evictions: u64,
+    /// Those of the evictions where admission refused a new entry in favour of an older one.
+    pub rejections: u64,
+    /// Entries removed because their time to live was over.
+    pub expirations: u64,
+    /// Live entries, expired ones that still wait for their memory to be reclaimed included.
+    pub entries: u64,
+    /// Bytes of the budget in use: records, index, sketch and book-keeping.
+    pub memory_used: u64,
+    /// The budget in bytes.
+    pub memory_max: u64,
+    /// Bytes of `memory_used` that the index takes.
+    pub memory_index: u64,
+    /// Bytes of `memory_used` that wait for readers to finish before they are free.
+    pub memory_retired: u64,
+}
+
+/// One thread's counts, on a line of its own: written by that thread only, read by whoever sums.
+#[derive(Default)]
+pub(crate) struct ReadCounts {
+    counts: CacheAligned<[AtomicU64; 2]>,
+}
+
+impl ReadCounts {
+    #[inline(always)]
+    pub(crate) fn hit(&self) {
+        Self::raise(&self.counts.0[0]);
+    }
+
+    #[inline(always)]
+    pub(crate) fn miss(&self) {
+        Self::raise(&self.counts.0[1]);
+    }
+
+    /// A plain load and store: there is one writer.
+    #[inline(always)]
+    fn raise(count: &AtomicU64) {
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn add_to(&self, sums: &mut [u64; 2]) {
+        for (sum, count) in sums.iter_mut().zip(&self.counts.0) {
+            *sum += count.load(Ordering::Relaxed);
+        }
+    }
+}
+
+/// All threads' read counts, those of threads that are gone included.
+#[derive(Default)]
+pub(crate) struct ReadCountsRegistry {
+    state: Mutex<(Vec<Arc<ReadCounts>>, [u64; 2])>,
+}
+
+impl ReadCountsRegistry {
+    pub(crate) fn register(&self) -> Arc<ReadCounts> {
+        let counts = Arc::new(ReadCounts::default());
+        lock(&self.state).0.push(Arc::clone(&counts));
+        counts
+    }
+
+    pub(crate) fn unregister(&self, counts: &Arc<ReadCounts>) {
+        let (cells, gone) = &mut *lock(&self.state);
+        cells.retain(|cell| !Arc::ptr_eq(cell, counts));
+        counts.add_to(gone);
+    }
+
+    /// Hits and misses.
+    pub(crate) fn sum(&self) -> [u64; 2] {
+        let (cells, gone) = &*lock(&self.state);
+        let mut sums = *gone;
+        for cell in cells {
+            cell.add_to(&mut sums);
+        }
+        sums
+    }
+}
+
+/// What one shard's writers count, under its lock.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct WriteCounts {
+    pub(crate) sets: u64,
+    pub(crate) deletes: u64,
+    pub(crate) evictions: u64,
+    pub(crate) rejections: u64,
+    pub(crate) expirations: u64,
+}

@@ -1,0 +1,77 @@
+//! The flags byte of a record: where an L0 that takes a copy and a writer that supersedes the record
+//! meet.
+//!
+//! Both use read-modify-write operations on the same byte, so one comes first: either the reader's
+//! mark, then the writer sees it and must log the change; or the writer's, then the reader sees that
+//! the record is retired and must not keep its copy.
+//!
+//! ```text
+//! bit 7..4: kind of the value   bit 3: retired   bit 2: watched   bit 1..0: ring (0 = none)
+//! ```
+
+use crate::sync::{AtomicU8, Ordering};
+
+const QUEUE_MASK: u8 = 0b11;
+const WATCHED: u8 = 1 << 2;
+const RETIRED: u8 = 1 << 3;
+const KIND_SHIFT: u32 = 4;
+
+/// See the module's documentation.
+#[repr(transparent)]
+pub(crate) struct WatchFlags(AtomicU8);
+
+impl WatchFlags {
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+
+    /// For a slot that nobody else can reach: in no ring, neither watched nor retired.
+    pub(crate) fn reset(&self, kind: u8) {
+        self.0.store(kind << KIND_SHIFT, Ordering::Relaxed);
+    }
+
+    pub(crate) fn kind(&self) -> u8 {
+        self.0.load(Ordering::Relaxed) >> KIND_SHIFT
+    }
+
+    /// An L0 wants to keep a copy. False if the record has been superseded: don't keep it.
+    #[inline]
+    pub(crate) fn watch(&self) -> bool {
+        // Saves the locked instruction for the threads after the first. Acquire, as below.
+        let seen = self.0.load(Ordering::Acquire);
+        if seen & (WATCHED | RETIRED) != 0 {
+            return seen & RETIRED == 0;
+        }
+        // AcqRel: partner of the operation in `retire`.
+        self.0.fetch_or(WATCHED, Ordering::AcqRel) & RETIRED == 0
+    }
+
+    /// The record has been unlinked. True if an L0 holds a copy, which must be told.
+    pub(crate) fn retire(&self) -> bool {
+        // AcqRel: partner of the operation in `watch`.
+        self.0.fetch_or(RETIRED, Ordering::AcqRel) & WATCHED != 0
+    }
+
+    /// The life of a record has been cut short: true if an L0 holds a copy, which must be told. The
+    /// mark is taken off; whoever reads it again sets it anew.
+    pub(crate) fn take_watched(&self) -> bool {
+        // AcqRel: partner of the operation in `watch`.
+        self.0.fetch_and(!WATCHED, Ordering::AcqRel) & WATCHED != 0
+    }
+
+    /// The ring of a live record; `None` once it is retired.
+    pub(crate) fn queue(&self) -> Option<u8> {
+        // Acquire: partner of the release in `set_queue`: whoever finds a record by walking its
+        // page sees its contents.
+        let flags = self.0.load(Ordering::Acquire);
+        (flags & RETIRED == 0).then_some(flags & QUEUE_MASK)
+    }
+
+    /// Under the shard's lock.
+    pub(crate) fn set_queue(&self, queue: u8) {
+        let old = self.0.load(Ordering::Relaxed) & QUEUE_MASK;
+        // One operation, because readers may set the watch bit at the same time.
+        self.0.fetch_xor(old ^ queue, Ordering::Release);
+    }
+}
