@@ -44,8 +44,10 @@ pub enum Taken {
 #[inline(always)]
 pub fn take(live: &Live, value: &Value<'_>) -> Taken {
     if live.watch {
-        live.scratch.write(Field::Watched, u32::from(value.watched()));
-        live.scratch.write(Field::ExpiryTick, expiry_field(value.expiry_tick()));
+        live.scratch
+            .write(Field::Watched, u32::from(value.watched()));
+        live.scratch
+            .write(Field::ExpiryTick, expiry_field(value.expiry_tick()));
     }
     let (kind, length) = (value.kind(), value.len());
     if !(ASCII..=NULL).contains(&kind) {
