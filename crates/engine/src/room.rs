@@ -1,8 +1,8 @@
 //! Making room: what happens when a new record finds no free slot.
 //!
-//! In order: take back what readers have finished with; evict a batch by policy, from the record's
-//! own shard or a fuller one; if slots of the right size still are missing, empty a page of a size
-//! that has many free ones. Nothing here holds a lock while it takes another shard's.
+//! In order: if a size has a page's worth of free slots, empty one of its pages; otherwise evict a
+//! batch by policy, from the record's own shard or a fuller one; take back what readers have finished
+//! with. Nothing here holds a lock while it takes another shard's.
 
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
@@ -90,7 +90,8 @@ impl Engine {
         } else if attempt > EAGER_ATTEMPTS {
             std::thread::yield_now();
         }
-        if attempt > 0 && self.empty_a_page(own)? {
+        // Free slots of other sizes come before live entries.
+        if self.empty_a_page(own)? {
             return Ok(());
         }
         // While much of the budget waits for readers, evicting even more would not help.

@@ -193,7 +193,11 @@ impl LockedShard<'_> {
     fn admits(&mut self, candidate: u32, victims: u32) -> bool {
         candidate > victims
             || candidate >= WARM_FREQUENCY
-                && self.state.random.next().is_multiple_of(RANDOM_ADMISSION_ONE_IN)
+                && self
+                    .state
+                    .random
+                    .next()
+                    .is_multiple_of(RANDOM_ADMISSION_ONE_IN)
     }
 
     /// The records at the hand of probation that would make room for `bytes`, as far as they are
