@@ -7,7 +7,7 @@
 //! process may run for ever. 32 bits reach 124 days ahead; longer lives are stored in units of
 //! 256 ticks and marked *far* in the record.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 

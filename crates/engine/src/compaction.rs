@@ -9,32 +9,19 @@
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
-use crate::memory::classes::{Class, Use};
+use crate::memory::allocator::Emptying;
+use crate::memory::classes::Use;
 use crate::memory::region::Loc;
-use crate::sync::Mutex;
 
 /// A page that is not empty after this many passes is put back to use: something in it is being
 /// filled or read for long.
 const PASSES_MAX: u32 = 8;
 
-/// The page that is being emptied. One at a time, whoever comes first does the work.
-#[derive(Default)]
-pub(crate) struct Compactor {
-    page: Mutex<Option<Emptying>>,
-}
-
-#[derive(Clone, Copy)]
-struct Emptying {
-    page: u32,
-    class: Class,
-    passes: u32,
-}
-
 impl Engine {
     /// Works on emptying one page; true if there was one to work on. Its slots come back through
     /// limbo.
     pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
-        let Ok(mut current) = self.compactor.page.try_lock() else {
+        let Ok(mut current) = self.emptying.try_lock() else {
             // Another thread is at it.
             return Ok(false);
         };
@@ -67,12 +54,7 @@ impl Engine {
 
     fn choose_page(&self) -> Option<Emptying> {
         let class = self.common.allocator.sparse_class()?;
-        let page = self.common.allocator.begin_emptying(class)?;
-        Some(Emptying {
-            page,
-            class,
-            passes: 0,
-        })
+        self.common.allocator.begin_emptying(class)
     }
 
     /// Moves the record in a slot, if there is a live one.

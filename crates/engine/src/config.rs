@@ -2,15 +2,9 @@
 
 use crate::clock::{Clock, TTL_MS_MAX, Ttl};
 use crate::error::ConfigError;
+use crate::limits::{MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES};
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::ClassTable;
-
-/// The longest key, in bytes.
-pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
-/// The smallest budget, in bytes: below it the fixed structures would leave no room for entries.
-pub const MEMORY_BYTES_MIN: u64 = 64 * 1024;
-/// The largest budget, in bytes: what a 32-bit location of 8-byte granules addresses.
-pub const MEMORY_BYTES_MAX: u64 = 32 << 30;
 
 /// Values are at most this share of the budget unless configured otherwise.
 const VALUE_SHARE: u64 = 8;
@@ -174,7 +168,7 @@ fn page_bytes(budget: u64) -> u64 {
 fn bookkeeping_bytes(budget: u64, page_bytes: u64, shard_bits: u32) -> u64 {
     let classes = ClassTable::new(page_bytes as usize).len();
     let pages = (budget / page_bytes) as usize;
-    let shards = crate::shard::Shard::OVERHEAD_BYTES << shard_bits;
+    let shards = SHARD_OVERHEAD_BYTES << shard_bits;
     (Allocator::overhead_bytes(pages, classes) + shards) as u64
 }
 

@@ -4,22 +4,23 @@
 //! publish it. Making room may therefore lock any shard, one at a time.
 
 use crate::changes::ChangeLog;
-use crate::clock::{Clock, Expiry, TTL_MS_MAX, Ttl};
-use crate::compaction::Compactor;
-use crate::config::{Config, KEY_BYTES_MAX, Layout};
+use crate::clock::{Expiry, TTL_MS_MAX, Ttl};
+use crate::common::Common;
+use crate::config::{Config, Layout};
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::error::{ConfigError, Error};
 use crate::hash::{KeyHash, KeyHasher};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo, free_record};
-use crate::memory::allocator::Allocator;
+use crate::limits::KEY_BYTES_MAX;
+use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::classes::ClassTable;
 use crate::memory::record::{NewRecord, Records};
 use crate::memory::region::{HEAD_BYTES, Loc, Region};
 use crate::policy::sketch::Sketch;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
-use crate::sync::{CacheAligned, Ordering};
+use crate::sync::{CacheAligned, Mutex, Ordering};
 
 /// A key may take at most this part of the budget.
 const KEY_SHARE: u64 = 8;
@@ -28,31 +29,13 @@ const PERIOD_CHECK_MASK: u64 = 255;
 /// Entries that one hold of a shard's lock expires: about ten microseconds of work.
 const EXPIRE_BATCH: usize = 64;
 
-/// What a shard's holder may use: everything that is not a shard.
-pub(crate) struct Common {
-    pub(crate) allocator: Allocator,
-    pub(crate) sketch: Sketch,
-    pub(crate) changes: ChangeLog,
-    pub(crate) hasher: KeyHasher,
-    pub(crate) clock: Clock,
-    pub(crate) epoch: Epoch,
-    pub(crate) limbo: Limbo,
-    pub(crate) layout: Layout,
-}
-
-impl Common {
-    /// Whether new entries find free pages.
-    pub(crate) fn has_room(&self) -> bool {
-        self.allocator.pages_for_entries() > 0
-    }
-}
-
 /// One cache.
 pub(crate) struct Engine {
     pub(crate) common: Common,
     pub(crate) shards: Box<[CacheAligned<Shard>]>,
     pub(crate) read_counts: ReadCountsRegistry,
-    pub(crate) compactor: Compactor,
+    /// The page that is being emptied, see `compaction`. Whoever holds the lock does the work.
+    pub(crate) emptying: Mutex<Option<Emptying>>,
     max_memory: u64,
 }
 
@@ -77,7 +60,7 @@ impl Engine {
         let now = config.clock.now();
         let shards = (0..1usize << layout.shard_bits).map(|shard| {
             // Different variants split at different times.
-            let variant = shard % crate::index::segment::BLOCK_VARIANTS;
+            let variant = shard % crate::limits::BLOCK_VARIANTS;
             let class = allocator.records().classes.index(variant);
             let index =
                 Index::new(&allocator, class).map_err(|NeedsRoom| ConfigError::MemoryTooSmall {
@@ -104,7 +87,7 @@ impl Engine {
             },
             shards,
             read_counts: ReadCountsRegistry::default(),
-            compactor: Compactor::default(),
+            emptying: Mutex::new(None),
             max_memory: config.max_memory,
         })
     }

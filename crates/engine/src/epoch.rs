@@ -20,7 +20,7 @@
 //!
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
-use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, fence, lock};
+use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
 #[cfg(loom)]
 use loom::sync::Arc;
 #[cfg(not(loom))]
@@ -149,11 +149,6 @@ impl Drop for Pin<'_> {
             slot.announced.0.store(QUIESCENT, Ordering::Release);
         }
     }
-}
-
-#[inline(always)]
-fn compiler_fence() {
-    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
 }
 
 /// The process-wide barrier of the platform.

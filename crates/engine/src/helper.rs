@@ -5,7 +5,7 @@
 use crate::clock::{TICK_MS, advance_system_clock};
 use crate::engine::Engine;
 use crate::expiry::UNIT_TICKS;
-use crate::sync::{Mutex, Ordering, lock};
+use crate::sync::{Mutex, Ordering, lock, thread};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) fn serve(engine: &Arc<Engine>) {
     served.caches.push(Arc::downgrade(engine));
     if !served.running {
         served.running = true;
-        let spawned = std::thread::Builder::new()
+        let spawned = thread::Builder::new()
             .name("nearcache-helper".into())
             .spawn(run);
         // Without it nothing would ever expire: not a state to limp on in.
@@ -37,7 +37,7 @@ pub(crate) fn serve(engine: &Arc<Engine>) {
 fn run() {
     let mut ticks = 0u64;
     loop {
-        std::thread::sleep(Duration::from_millis(TICK_MS));
+        thread::sleep(Duration::from_millis(TICK_MS));
         advance_system_clock();
         let Some(engines) = current() else { return };
         ticks += 1;

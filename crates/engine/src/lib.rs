@@ -15,13 +15,15 @@
 //! ```
 //!
 //! Where to look: the read path is [`Handle::get`] → `index` → `memory::record`; the write path is
-//! `engine` → `room` (if there is none) → `shard`; who may stay is decided in `policy`.
+//! `engine` → `room` (if there is none) → `shard`; who may stay is decided in `eviction`, by the means of `policy`.
 
 #[cfg(not(loom))]
 mod cache;
 mod changes;
 #[cfg(not(loom))]
 mod clock;
+#[cfg(not(loom))]
+mod common;
 #[cfg(not(loom))]
 mod compaction;
 #[cfg(not(loom))]
@@ -31,6 +33,8 @@ mod engine;
 mod epoch;
 #[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+mod eviction;
 #[cfg(not(loom))]
 mod expiry;
 #[cfg(not(loom))]
@@ -43,6 +47,8 @@ mod helper;
 mod index;
 #[cfg(not(loom))]
 mod limbo;
+#[cfg(not(loom))]
+mod limits;
 #[cfg(not(loom))]
 mod memory;
 #[cfg(not(loom))]
@@ -69,9 +75,10 @@ pub use self::{
     cache::Cache,
     changes::{Drained, Signal},
     clock::{Clock, ManualClock, TICK_MS, TTL_MS_MAX, Ttl},
-    config::{Config, KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
+    config::Config,
     error::{ConfigError, Error},
     handle::{Cursor, Handle},
+    limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
     stats::Stats,
     value::Value,
 };

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::memory::allocator::Purpose;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
+use crate::sync::thread;
 use std::time::Duration;
 
 /// A batch evicts up to this many slots' worth at once, so that the epoch is advanced once for all
@@ -86,9 +87,9 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<(), Error> {
         if attempt > YIELDING_ATTEMPTS {
-            std::thread::sleep(SLEEP);
+            thread::sleep(SLEEP);
         } else if attempt > EAGER_ATTEMPTS {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         // Free slots of other sizes come before live entries.
         if self.empty_a_page(own)? {

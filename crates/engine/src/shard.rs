@@ -9,11 +9,12 @@
 //! Lock order: shard → (change log | limbo | size class → page pool). Never two shards.
 
 use crate::clock::Expiry;
-use crate::engine::Common;
+use crate::common::Common;
 use crate::expiry::{Due, Wheel};
 use crate::hash::KeyHash;
 use crate::index::{Doomed, Index, NeedsRoom, Retired};
 use crate::limbo::Pending;
+use crate::limits::SHARD_OVERHEAD_BYTES;
 use crate::memory::record::Records;
 use crate::memory::region::Loc;
 use crate::policy::Random;
@@ -26,6 +27,8 @@ pub(crate) struct Shard {
     pub(crate) index: Index,
     state: Mutex<ShardState>,
 }
+
+const _: () = assert!(size_of::<Shard>() + Wheel::BYTES <= SHARD_OVERHEAD_BYTES);
 
 /// What the lock guards.
 pub(crate) struct ShardState {
@@ -62,9 +65,6 @@ pub(crate) enum Reason {
 }
 
 impl Shard {
-    /// Heap bytes of one shard, to be charged to the budget.
-    pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>() + Wheel::BYTES;
-
     pub(crate) fn new(index: Index, seed: u64, now: u64) -> Self {
         Self {
             index,

@@ -15,10 +15,9 @@ use crate::hash::KeyHash;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use bucket::{Bucket, Position, SlotWord};
 use segment::{REACH, SegmentRef};
-use std::sync::atomic::AtomicPtr;
 
 /// The low 16 bits of the stored hash are the directory's.
 pub(crate) const DEPTH_MAX: u32 = 16;

@@ -1,6 +1,6 @@
 //! A segment: a few hundred buckets that are split, or merged, as one.
 //!
-//! Blocks come in [`BLOCK_VARIANTS`] sizes, 1 to 1.75 times the smallest; a segment's children keep
+//! Blocks come in [`BLOCK_VARIANTS`](crate::limits::BLOCK_VARIANTS) sizes, 1 to 1.75 times the smallest; a segment's children keep
 //! its variant. Shards start with different variants, so segments fill up and split at different
 //! times: the index as a whole has an even load of about two thirds instead of swinging between a
 //! half and full, and no doubling happens everywhere at once.
@@ -11,8 +11,6 @@ use crate::memory::classes::Class;
 use crate::memory::region::Loc;
 use crate::sync::{AtomicU32, Ordering};
 
-/// Number of block sizes.
-pub(crate) const BLOCK_VARIANTS: usize = 4;
 /// How far from its home bucket an entry may lie before the segment is split.
 pub(crate) const REACH: usize = 7;
 

@@ -59,6 +59,15 @@ pub(crate) enum Purpose {
     WithinClass,
 }
 
+/// A page on its way back to the pool.
+#[derive(Clone, Copy)]
+pub(crate) struct Emptying {
+    pub(crate) page: u32,
+    pub(crate) class: Class,
+    /// How often its slots have been gone through.
+    pub(crate) passes: u32,
+}
+
 /// The slots of the region.
 pub(crate) struct Allocator {
     records: Records,
@@ -292,7 +301,7 @@ impl Allocator {
 
     /// Takes the least used of a class' pages off its list, to be emptied. Its slots are then
     /// visited with [`Self::slots_of`]; when the last is freed the page goes to the pool by itself.
-    pub(crate) fn begin_emptying(&self, class: Class) -> Option<u32> {
+    pub(crate) fn begin_emptying(&self, class: Class) -> Option<Emptying> {
         let mut state = lock(&self.classes[class.0 as usize].0);
         let mut best: Option<(u16, u32)> = None;
         let mut cursor = state.head;
@@ -310,7 +319,11 @@ impl Allocator {
         self.pages[page as usize]
             .state
             .store(EMPTYING, Ordering::Relaxed);
-        Some(page)
+        Some(Emptying {
+            page,
+            class,
+            passes: 0,
+        })
     }
 
     /// Puts a page that could not be emptied back to use.

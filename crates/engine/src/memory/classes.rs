@@ -7,7 +7,7 @@
 
 use super::record::HEADER_BYTES;
 use super::region::GRANULE_BYTES;
-use crate::index::segment::BLOCK_VARIANTS;
+use crate::limits::{BLOCK_VARIANTS, KEY_BYTES_MAX};
 
 /// Index of a size class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,7 +145,7 @@ impl ClassTable {
         let room = self.slot_bytes_max() - HEADER_BYTES;
         let chunks_max = room / CHUNK_ENTRY_BYTES;
         let payload = chunks_max * (self.chunk_payload_bytes() - CHUNK_ENTRY_BYTES);
-        (payload as u64).saturating_sub(crate::config::KEY_BYTES_MAX as u64)
+        (payload as u64).saturating_sub(KEY_BYTES_MAX as u64)
     }
 }
 

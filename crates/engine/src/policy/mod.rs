@@ -8,7 +8,6 @@
 //!
 //! All parameters stand here, each with its reason.
 
-mod admission;
 pub(crate) mod rings;
 pub(crate) mod sketch;
 

@@ -11,8 +11,7 @@
 //! frequency estimate bears.
 
 use crate::hash::KeyHash;
-use crate::sync::{AtomicU64, Ordering};
-use std::sync::atomic::AtomicUsize;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const WORDS_PER_BLOCK: usize = 8;
 const BLOCK_BYTES: usize = 64;

@@ -1,12 +1,12 @@
 //! The decisions of W-TinyLFU: who leaves when room is needed. Runs under a shard's lock.
 
-use super::{
-    HAND_STEPS_MAX, PROTECTED_PERCENT, RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY,
-    WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
-};
 use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
+use crate::policy::{
+    HAND_STEPS_MAX, PROTECTED_PERCENT, RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY,
+    WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
+};
 use crate::shard::{LockedShard, Reason};
 
 /// Victims that together make room for one candidate.

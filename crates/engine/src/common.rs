@@ -1,0 +1,29 @@
+//! What everything in a cache may use: all that is not a shard.
+
+use crate::changes::ChangeLog;
+use crate::clock::Clock;
+use crate::config::Layout;
+use crate::epoch::Epoch;
+use crate::hash::KeyHasher;
+use crate::limbo::Limbo;
+use crate::memory::allocator::Allocator;
+use crate::policy::sketch::Sketch;
+
+/// See the module's documentation.
+pub(crate) struct Common {
+    pub(crate) allocator: Allocator,
+    pub(crate) sketch: Sketch,
+    pub(crate) changes: ChangeLog,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) clock: Clock,
+    pub(crate) epoch: Epoch,
+    pub(crate) limbo: Limbo,
+    pub(crate) layout: Layout,
+}
+
+impl Common {
+    /// Whether new entries find free pages.
+    pub(crate) fn has_room(&self) -> bool {
+        self.allocator.pages_for_entries() > 0
+    }
+}

@@ -1,0 +1,13 @@
+//! Limits that more than one layer must know.
+
+/// The longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
+/// The smallest budget, in bytes: below it the fixed structures would leave no room for entries.
+pub const MEMORY_BYTES_MIN: u64 = 64 * 1024;
+/// The largest budget, in bytes: what a 32-bit location of 8-byte granules addresses.
+pub const MEMORY_BYTES_MAX: u64 = 32 << 30;
+
+/// Number of sizes that blocks of the index come in.
+pub(crate) const BLOCK_VARIANTS: usize = 4;
+/// Heap bytes of one shard beside the region, charged to the budget.
+pub(crate) const SHARD_OVERHEAD_BYTES: usize = 4096;
