@@ -25,7 +25,11 @@ export type Size =
   | `${number} ${SizeUnit | Uppercase<SizeUnit>}`;
 
 const DURATION_MS: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3, w: 604_800e3 };
-const SIZE_BYTES: Record<string, number> = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 };
+const SIZE_BYTES: Record<string, number> = {
+  b: 1,
+  ...{ kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 },
+  ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },
+};
 const AMOUNT = /^(\d+(?:\.\d+)?|\.\d+) ?([a-z]+)$/;
 
 /** Milliseconds; not rounded. `undefined` when it isn't a duration; NaN and negative numbers pass as they are. */
@@ -38,7 +42,7 @@ export function parseSize(value: unknown): number | undefined {
   if (typeof value === "number") {
     return Math.floor(value);
   }
-  const bytes = parseAmount(typeof value === "string" ? value.replace(/i(b)$/i, "$1") : value, SIZE_BYTES);
+  const bytes = parseAmount(value, SIZE_BYTES);
   return bytes === undefined ? undefined : Math.floor(bytes);
 }
 

@@ -74,11 +74,20 @@ export class Values {
   /** Stores a value; throws before anything is changed if it can't come back as it is. */
   write(key: string, value: unknown, ttlMs: number | undefined): void {
     if (typeof value === "string" || typeof value === "number" || value === null) {
-      this.#native.set(key, value, ttlMs);
+      // An argument that is not passed costs the addon nothing to look at.
+      if (ttlMs === undefined) {
+        this.#native.set(key, value);
+      } else {
+        this.#native.set(key, value, ttlMs);
+      }
       return;
     }
     const length = this.#encode(value, this.#encoder);
-    this.#native.setBytes(key, this.#kind, this.#bytes, length, ttlMs);
+    if (ttlMs === undefined) {
+      this.#native.setBytes(key, this.#kind, this.#bytes, length);
+    } else {
+      this.#native.setBytes(key, this.#kind, this.#bytes, length, ttlMs);
+    }
     this.#encoder.trim();
   }
 
