@@ -22,8 +22,8 @@ export const SEED = 42;
 
 /** A price changes so often, and its page is deleted from the cache. */
 export const PRICE_CHANGE_MS = 40;
-/** A page that was being rendered during the change is gone after this long, too. */
-export const SECOND_DELETE_MS = 100;
+/** A page that was being rendered during the change is gone after this long, too; no page takes as long. */
+export const SECOND_DELETE_MS = 500;
 
 /** Too small for all pages on purpose: what is not asked for has to go. */
 export const CACHE_OPTIONS = { name: "pages", maxMemory: "24mb", ttl: "5m" };

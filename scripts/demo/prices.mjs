@@ -29,7 +29,9 @@ export class PriceChanges {
   /** Ends the changes; resolves when the last page has been deleted for the second time. */
   async stop() {
     clearInterval(this.#timer);
-    await new Promise((resolve) => setTimeout(resolve, 2 * SECOND_DELETE_MS));
+    if (this.#cache) {
+      await new Promise((resolve) => setTimeout(resolve, SECOND_DELETE_MS + PRICE_CHANGE_MS));
+    }
   }
 
   /** Reads the changed pages from the servers; returns how many were changed, read and found stale. */
