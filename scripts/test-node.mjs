@@ -6,7 +6,7 @@
 // ones that the package `node` picks from), into a cache folder that nothing else pays for.
 // The addon speaks Node-API, so the one that was built for this Node is the one that is tested.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { capture, fail, npmTool, ROOT, run } from "./lib/run.mjs";
 
 const [major, ...vitestArguments] = process.argv.slice(2);
@@ -21,7 +21,7 @@ const node = nodeBinary(major);
 console.log(`vitest under Node ${capture(node, ["--version"]).trim()}`);
 run(node, [npmTool("vitest", "vitest.mjs"), "run", ...vitestArguments], {
   // Worker processes and the scripts that tests start find this Node too.
-  env: { ...process.env, PATH: `${join(node, "..")}:${process.env.PATH}` },
+  env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
 });
 
 /** Installs the Node of that major version if it isn't there yet, and returns its path. */
