@@ -2,7 +2,7 @@
 //!
 //! When a class has free slots for everything that one of its pages holds, the least used of its
 //! pages is *emptied*: its live records are moved to the class' other pages, and the page returns to
-//! the pool by itself when readers have let go of its slots. Moving costs nothing in hit ratio, as
+//! the pool when readers have let go of its slots. Moving costs nothing in hit ratio, as
 //! evicting "what is left in the coldest page" would. Chunks of long records are not moved: their
 //! records are evicted, at most a page's worth.
 
@@ -26,10 +26,7 @@ impl Engine {
             return Ok(false);
         };
         let allocator = &self.common.allocator;
-        let chosen =
-            (*current).filter(|emptying| allocator.is_emptying(emptying.page, emptying.class));
-        let Some(mut emptying) = chosen.or_else(|| self.choose_page()) else {
-            *current = None;
+        let Some(mut emptying) = current.take().or_else(|| self.choose_page()) else {
             return Ok(false);
         };
         emptying.passes += 1;
@@ -44,10 +41,9 @@ impl Engine {
         self.common
             .limbo
             .collect(&self.common.epoch, allocator, Some(own));
-        *current = Some(emptying);
-        if emptying.passes >= PASSES_MAX {
-            allocator.cancel_emptying(emptying.page, emptying.class);
-            *current = None;
+        let give_up = emptying.passes >= PASSES_MAX;
+        if !allocator.end_emptying(emptying.page, emptying.class, give_up) {
+            *current = Some(emptying);
         }
         Ok(true)
     }

@@ -180,6 +180,17 @@ impl Engine {
             expiry,
             hash,
         };
+        {
+            // The line that publishing will read arrives while room is made and the record filled.
+            let _pin = self.common.epoch.pin(own);
+            // SAFETY: pinned.
+            unsafe {
+                self.shards[shard]
+                    .0
+                    .index
+                    .prefetch(&self.common.allocator, hash)
+            };
+        }
         let loc = self.create_record(new, shard, own)?;
         match self.publish(hash, key, loc, condition, own) {
             Ok(true) => Ok(true),

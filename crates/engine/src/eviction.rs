@@ -23,18 +23,38 @@ impl LockedShard<'_> {
     pub(crate) fn evict(&mut self, wanted: u64, now: u64) -> u64 {
         let mut freed = 0;
         while freed < wanted {
+            self.look_ahead();
             match self.evict_once(now) {
                 0 => break,
                 bytes => freed += bytes,
             }
         }
-        // What the next eviction will look at first.
-        for queue in [Queue::Window, Queue::Probation] {
-            if let Some(next) = self.state.rings.first(queue) {
-                self.records().region().prefetch(next);
-            }
-        }
         freed
+    }
+
+    /// Asks for the cache lines that the evictions after this one will read: cold memory is what an
+    /// eviction waits for. The next candidate's record was asked for the last time, so its key can
+    /// be hashed now; the record behind it is asked for now.
+    fn look_ahead(&self) {
+        let queue = if self.window_is_over_its_share() {
+            Queue::Window
+        } else {
+            Queue::Probation
+        };
+        let (rings, records) = (&self.state.rings, self.records());
+        let Some(next) = rings
+            .first(queue)
+            .and_then(|first| rings.next(records, first))
+        else {
+            return;
+        };
+        let hash = self.hash_of(next);
+        self.common.sketch.prefetch(hash);
+        // SAFETY: the shard's lock is held.
+        unsafe { self.index.prefetch(&self.common.allocator, hash) };
+        if let Some(after) = rings.next(records, next) {
+            records.region().prefetch(after);
+        }
     }
 
     fn evict_once(&mut self, now: u64) -> u64 {

@@ -54,6 +54,8 @@ mod memory;
 #[cfg(not(loom))]
 mod policy;
 #[cfg(not(loom))]
+mod prefetch;
+#[cfg(not(loom))]
 mod room;
 #[cfg(not(loom))]
 mod shard;

@@ -15,6 +15,7 @@ use crate::hash::KeyHash;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
+use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use bucket::{Bucket, Position, SlotWord};
 use segment::{REACH, SegmentRef};
@@ -124,16 +125,11 @@ impl Index {
     /// Asks for the cache line that a look-up of `hash` will read.
     ///
     /// # Safety
-    /// The caller is pinned.
+    /// The caller is pinned, or holds the shard's lock.
     pub(crate) unsafe fn prefetch(&self, allocator: &Allocator, hash: KeyHash) {
         // SAFETY: as the caller promises.
         let buckets = unsafe { self.directory().segment(hash.stored()).buckets(allocator) };
-        let line = bucket::home_bucket(buckets, hash.stored());
-        let base = allocator.records().region().at(Loc::NONE).as_ptr() as usize;
-        allocator
-            .records()
-            .region()
-            .prefetch(Loc::from_offset(line as usize - base));
+        prefetch_line(bucket::home_bucket(buckets, hash.stored()).cast());
     }
 
     /// The segment of a hash and the slot in it. Under the shard's lock.

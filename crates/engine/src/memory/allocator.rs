@@ -4,7 +4,7 @@
 //! free slot, and takes a page from the pool when there is none. A page whose last slot is freed
 //! goes back to the pool at once. A page of a class that has much free space can be *emptied*: taken
 //! off the list so that nothing new is put there, until what is left in it has been moved or evicted
-//! (`crate::compaction` does that) and it returns to the pool by itself.
+//! (`crate::compaction` does that) and it can return to the pool.
 //!
 //! Lock order: a class' lock, then the pool's. Neither is held while anything else is called.
 //!
@@ -134,13 +134,17 @@ impl Allocator {
         }
         let page = state.head - 1;
         let loc = self.take_slot(class, page);
+        if self.records.classes.use_of(class) == Use::Record {
+            // What lay here before, perhaps of another class, may look like a live record.
+            self.records.header(loc).mark_unfilled();
+        }
         state.used += 1;
         let meta = &self.pages[page as usize];
         if meta.used.load(Ordering::Relaxed) as usize == self.records.classes.slots_per_page(class)
         {
             self.unlink(&mut state, page);
         }
-        self.free_slots[class.0 as usize].store(state.slots - state.used, Ordering::Relaxed);
+        self.note_free_slots(&state, class);
         Some(loc)
     }
 
@@ -228,21 +232,27 @@ impl Allocator {
         if used + 1 == slots && !emptying {
             self.link(&mut state, page);
         }
-        if used == 0 {
-            if !emptying {
-                self.unlink(&mut state, page);
-            }
-            state.slots -= slots;
-            meta.class.store(IN_POOL, Ordering::Release);
-            self.return_page(page);
+        // A page that is being emptied stays with its class until the compactor lets go of it: it
+        // looks at the page's slots as records without holding a lock.
+        if used == 0 && !emptying {
+            self.unlink(&mut state, page);
+            self.release_page(&mut state, page, class);
         }
-        self.free_slots[class.0 as usize].store(state.slots - state.used, Ordering::Relaxed);
+        self.note_free_slots(&state, class);
     }
 
-    fn return_page(&self, page: u32) {
+    fn release_page(&self, state: &mut ClassState, page: u32, class: Class) {
+        state.slots -= self.records.classes.slots_per_page(class);
+        let meta = &self.pages[page as usize];
+        meta.state.store(0, Ordering::Relaxed);
+        meta.class.store(IN_POOL, Ordering::Release);
         let mut pool = lock(&self.pool);
         pool.push(page);
         self.pool_len.store(pool.len(), Ordering::Relaxed);
+    }
+
+    fn note_free_slots(&self, state: &ClassState, class: Class) {
+        self.free_slots[class.0 as usize].store(state.slots - state.used, Ordering::Relaxed);
     }
 
     fn link(&self, state: &mut ClassState, page: u32) {
@@ -300,7 +310,7 @@ impl Allocator {
     }
 
     /// Takes the least used of a class' pages off its list, to be emptied. Its slots are then
-    /// visited with [`Self::slots_of`]; when the last is freed the page goes to the pool by itself.
+    /// visited with [`Self::slots_of`]; the page keeps its class until [`Self::end_emptying`].
     pub(crate) fn begin_emptying(&self, class: Class) -> Option<Emptying> {
         let mut state = lock(&self.classes[class.0 as usize].0);
         let mut best: Option<(u16, u32)> = None;
@@ -326,25 +336,20 @@ impl Allocator {
         })
     }
 
-    /// Puts a page that could not be emptied back to use.
-    pub(crate) fn cancel_emptying(&self, page: u32, class: Class) {
+    /// Ends the emptying of a page: it goes to the pool if it is empty, or, with `give_up`, back to
+    /// use if it is not. Whether it has ended.
+    pub(crate) fn end_emptying(&self, page: u32, class: Class, give_up: bool) -> bool {
         let mut state = lock(&self.classes[class.0 as usize].0);
         let meta = &self.pages[page as usize];
-        // It may have gone to the pool, or to another class, in the meantime.
-        if meta.class.load(Ordering::Relaxed) == class.0
-            && meta.state.load(Ordering::Relaxed) == EMPTYING
-        {
+        let empty = meta.used.load(Ordering::Relaxed) == 0;
+        if empty {
+            self.release_page(&mut state, page, class);
+            self.note_free_slots(&state, class);
+        } else if give_up {
             meta.state.store(0, Ordering::Relaxed);
             self.link(&mut state, page);
         }
-    }
-
-    /// Whether the page still belongs to `class` and is still being emptied.
-    pub(crate) fn is_emptying(&self, page: u32, class: Class) -> bool {
-        let meta = &self.pages[page as usize];
-        let _state = lock(&self.classes[class.0 as usize].0);
-        meta.class.load(Ordering::Relaxed) == class.0
-            && meta.state.load(Ordering::Relaxed) == EMPTYING
+        empty || give_up
     }
 
     /// All slots of a page that were ever handed out.

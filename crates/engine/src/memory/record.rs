@@ -161,6 +161,11 @@ impl Header {
         }
     }
 
+    /// In no ring: nobody takes the slot for a live record while it is being filled.
+    pub(crate) fn mark_unfilled(&self) {
+        self.flags.reset(0);
+    }
+
     pub(crate) fn set_queue(&self, queue: Queue) {
         self.flags.set_queue(queue as u8);
     }

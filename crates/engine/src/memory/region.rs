@@ -7,6 +7,7 @@
 //! What it leaves to others: which parts are in use ([`super::allocator`]) and what they mean
 //! ([`super::record`], [`crate::index`]).
 
+use crate::prefetch::prefetch_line;
 use std::io;
 use std::ptr::NonNull;
 
@@ -94,19 +95,7 @@ impl Region {
     #[inline(always)]
     pub(crate) fn prefetch(&self, loc: Loc) {
         let address = self.base.as_ptr().wrapping_add(loc.offset());
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch is a hint; it has no effect on memory and doesn't fault.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(address.cast());
-        }
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: a prefetch is a hint; it has no effect on memory and doesn't fault.
-        unsafe {
-            std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, preserves_flags, readonly));
-        }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let _ = address;
+        prefetch_line(address);
     }
 }
 

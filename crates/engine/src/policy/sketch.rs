@@ -11,6 +11,7 @@
 //! frequency estimate bears.
 
 use crate::hash::KeyHash;
+use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const WORDS_PER_BLOCK: usize = 8;
@@ -82,6 +83,11 @@ impl Sketch {
             block[word].load(Ordering::Relaxed) >> shift & COUNT_MAX
         });
         counts.min().unwrap_or(0) as u32
+    }
+
+    /// Asks the processor for the cache line of a key's counters.
+    pub(crate) fn prefetch(&self, hash: KeyHash) {
+        prefetch_line(self.block(hash.sketch()).as_ptr().cast());
     }
 
     fn block(&self, bits: u64) -> &[AtomicU64] {
