@@ -1,54 +1,70 @@
-// The package as others load it: by its name, as an ES module and as CommonJS, with what package.json promises.
-// It needs the built dist/ and addon; `npm test` builds both first.
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+// The built package: both module systems, types beside each, and a process that ends when its work is done.
+import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { promisify } from "node:util";
+import * as esm from "nearcache";
+import { describe, expect, test } from "vitest";
 
-const root = fileURLToPath(new URL("../", import.meta.url));
-const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
-const require = createRequire(import.meta.url);
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const cjs = createRequire(import.meta.url)("nearcache") as typeof esm;
+const options = { maxMemory: "16mb", ttl: "1m" } as const;
 
-const USE = `const cache = createCache({ maxMemory: "8mb", ttl: "1m" });
-  cache.set("key", { answer: [42] });
-  console.log(JSON.stringify(cache.get("key")));
-  cache.close();`;
-
-function run(type: string, code: string): string {
-  const args = [`--input-type=${type}`, "--eval", code];
-  return execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }).trim();
-}
-
-test("import and require by name both work", () => {
-  expect(run("module", `import { createCache } from "nearcache"; ${USE}`)).toBe('{"answer":[42]}');
-  expect(run("commonjs", `const { createCache } = require("nearcache"); ${USE}`)).toBe('{"answer":[42]}');
-});
-
-test("both builds export the same names, and no default", async () => {
-  const asModule = Object.keys(await import(`${root}dist/index.js`)).sort();
-  const asCommonJs = Object.keys(require(`${root}dist/index.cjs`)).sort();
-  expect(asCommonJs).toEqual(asModule);
-  expect(asModule).toContain("createCache");
-  expect(asModule).not.toContain("default");
-});
-
-test("an error of one build is an instance of the other's class", async () => {
-  const { NearcacheError, createCache } = await import(`${root}dist/index.js`);
-  const commonJs = require(`${root}dist/index.cjs`);
-  expect(() => commonJs.createCache({})).toThrow(NearcacheError);
-  expect(() => createCache({})).toThrow(commonJs.NearcacheError);
-});
-
-test("every file that package.json names is there", () => {
-  const named = Object.values(manifest.exports).flatMap(function paths(entry): string[] {
-    return typeof entry === "string" ? [entry] : Object.values(entry as object).flatMap(paths);
+describe("the two module systems", () => {
+  test("export the same names", () => {
+    expect(Object.keys(cjs).sort()).toEqual(Object.keys(esm).sort());
   });
-  expect(named.length).toBeGreaterThanOrEqual(4);
-  expect([...named, manifest.main, manifest.types].filter((path) => !existsSync(root + path))).toEqual([]);
+
+  test("share stores by name, and recognise each other's errors", () => {
+    const name = `package-${process.pid}`;
+    const [first, second] = [
+      esm.createCache<object>({ name, ...options }),
+      cjs.createCache<object>({ name, ...options }),
+    ];
+    for (let i = 0; i < 10; i++) {
+      first.set("key", { i, list: [i] });
+      expect(second.get("key")).toEqual({ i, list: [i] });
+    }
+    const thrown = (() => {
+      try {
+        return second.get(5 as never);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(thrown).not.toBeInstanceOf(esm.CacheClosedError);
+    expect(thrown).toBeInstanceOf(esm.InvalidKeyError);
+    expect(thrown).toBeInstanceOf(cjs.InvalidKeyError);
+    first.close();
+    second.close();
+  });
 });
 
-test("installing it runs no script", () => {
-  const names = Object.keys(manifest.scripts);
-  expect(names.filter((name) => /^(pre|post)?(install|prepare)$/.test(name))).toEqual([]);
+describe("a process that leaves its caches open", () => {
+  const USE = `
+    const cache = createCache({ name: "open", maxMemory: "16mb", ttl: 50 });
+    for (let i = 0; i < 100; i++) { cache.set("key", { i }); cache.get("key"); }
+    cache.getOrLoad("never", () => new Promise(() => {}));
+    process.stdout.write("used");
+  `;
+
+  test.each([
+    ["module", `import { createCache } from "nearcache"; ${USE}`],
+    ["commonjs", `const { createCache } = require("nearcache"); ${USE}`],
+  ])("ends by itself (%s)", async (type, code) => {
+    const { stdout, stderr } = await run(process.execPath, [`--input-type=${type}`, "--eval", code], {
+      cwd: root,
+      timeout: 20_000,
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: "used", stderr: "" });
+  });
+
+  test("works where code from strings is forbidden", async () => {
+    const code = `import { createCache } from "nearcache"; import assert from "node:assert";
+      const cache = createCache({ maxMemory: "16mb", ttl: "1m", l0: false });
+      for (let i = 0; i < 200; i++) { cache.set("key", { i, a: [1] }); assert.deepStrictEqual(cache.get("key"), { i, a: [1] }); }`;
+    const flags = ["--disallow-code-generation-from-strings", "--input-type=module", "--eval", code];
+    await run(process.execPath, flags, { cwd: root, timeout: 20_000 });
+  });
 });

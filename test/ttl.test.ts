@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { InvalidTtlError } from "../ts/index.js";
-import { heat, newCache, thrownBy } from "./support/caches.js";
+import { heat, hitsInL0, newCache, thrownBy } from "./support/caches.js";
 
 /** How long before and after its time an entry's end may show: one tick of the store's clock, and some. */
 const SLACK_MS = 15;
@@ -60,6 +60,18 @@ describe("how long entries live", () => {
     await sleep(100);
     expect(cache.get("short")).toBeUndefined();
     expect(cache.stats().l0.entries).toBe(100);
+  });
+
+  test("entries that live for years are served from L0 as others are", () => {
+    const cache = newCache<number>();
+    for (const ttl of ["1m", "100d", "200d", "365d", "3000d", Number.POSITIVE_INFINITY] as const) {
+      cache.set(`${ttl}`, 1, { ttl });
+      heat(cache, `${ttl}`);
+      expect(
+        hitsInL0(cache, () => cache.get(`${ttl}`)),
+        `${ttl}`,
+      ).toBe(1);
+    }
   });
 
   test("zero means: don't cache, and what was there goes", () => {
