@@ -18,8 +18,10 @@ use crate::memory::region::Loc;
 const PASSES_MAX: u32 = 8;
 
 impl Engine {
-    /// Works on emptying one page; true if there was one to work on. Its slots come back through
-    /// limbo.
+    /// Works on emptying one page; true if that may have made room. Its slots come back through
+    /// limbo. Only the first pass over a page moves anything; the later ones wait, and must not keep
+    /// the caller from evicting: what is left may be what `clear` took out of the index, which only
+    /// evicting reaps.
     pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
         let Ok(mut current) = self.emptying.try_lock() else {
             // Another thread is at it.
@@ -42,10 +44,11 @@ impl Engine {
             .limbo
             .collect(&self.common.epoch, allocator, Some(own));
         let give_up = emptying.passes >= PASSES_MAX;
-        if !allocator.end_emptying(emptying.page, emptying.class, give_up) {
+        let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
+        if !ended {
             *current = Some(emptying);
         }
-        Ok(true)
+        Ok(emptying.passes == 1 || ended && !give_up)
     }
 
     fn choose_page(&self) -> Option<Emptying> {
