@@ -61,12 +61,12 @@ impl Engine {
         let shards = (0..1usize << layout.shard_bits).map(|shard| {
             // Different variants split at different times.
             let variant = shard % crate::limits::BLOCK_VARIANTS;
-            let class = allocator.records().classes.index(variant);
-            let index =
-                Index::new(&allocator, class).map_err(|NeedsRoom| ConfigError::MemoryTooSmall {
+            let index = Index::new(&allocator, variant).map_err(|NeedsRoom| {
+                ConfigError::MemoryTooSmall {
                     given: config.max_memory,
                     min: crate::MEMORY_BYTES_MIN,
-                })?;
+                }
+            })?;
             Ok(CacheAligned(Shard::new(
                 index,
                 layout.seed ^ shard as u64,

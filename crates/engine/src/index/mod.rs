@@ -47,6 +47,14 @@ impl Directory {
         self.entries[index].store(segment.0, Ordering::Release);
     }
 
+    /// Makes all entries of a segment's hash prefix lead to it.
+    fn publish_all(&self, stored_hash: u32, segment: SegmentRef) {
+        let width = 1 << segment.depth();
+        for index in (stored_hash as usize & (width - 1)..self.entries.len()).step_by(width) {
+            self.publish(index, segment);
+        }
+    }
+
     /// Each segment once.
     fn segments(&self) -> impl Iterator<Item = SegmentRef> + '_ {
         self.entries
@@ -73,17 +81,22 @@ pub(crate) struct NeedsRoom;
 /// See the module's documentation.
 pub(crate) struct Index {
     directory: AtomicPtr<Directory>,
-    /// Size class of all its segments.
+    /// Size class of its segments once they are of full size.
     class: Class,
+    /// Size class of the one segment that it begins with.
+    first: Class,
 }
 
 impl Index {
-    /// An index with one empty segment.
-    pub(crate) fn new(allocator: &Allocator, class: Class) -> Result<Self, NeedsRoom> {
-        let directory = Box::into_raw(Self::empty_directory(allocator, class)?);
+    /// An index with one small empty segment.
+    pub(crate) fn new(allocator: &Allocator, variant: usize) -> Result<Self, NeedsRoom> {
+        let classes = &allocator.records().classes;
+        let (class, first) = (classes.index(variant), classes.index_first(variant));
+        let directory = Box::into_raw(Self::empty_directory(allocator, first)?);
         Ok(Self {
             directory: AtomicPtr::new(directory),
             class,
+            first,
         })
     }
 
@@ -221,6 +234,9 @@ impl Index {
         // SAFETY: the caller holds the shard's lock.
         let old = unsafe { self.directory() }.segment(stored_hash);
         let depth = old.depth();
+        if allocator.class_of(old.loc()) != self.class {
+            return self.enlarge(allocator, stored_hash, old, retired);
+        }
         let low = SegmentRef::create(allocator, self.class, depth + 1).ok_or(NeedsRoom)?;
         let Some(high) = SegmentRef::create(allocator, self.class, depth + 1) else {
             allocator.free(low.loc());
@@ -235,10 +251,29 @@ impl Index {
         }
         // SAFETY: as above.
         let directory = unsafe { self.directory() };
-        let first = stored_hash as usize & ((1 << depth) - 1);
-        for index in (first..directory.entries.len()).step_by(1 << depth) {
-            directory.publish(index, if is_high(index as u32) { high } else { low });
-        }
+        let low_hash = stored_hash & !(1 << depth);
+        directory.publish_all(low_hash, low);
+        directory.publish_all(low_hash | 1 << depth, high);
+        retired.push(Retired::Segment(old.loc()));
+        Ok(())
+    }
+
+    /// Replaces a segment that is not of full size yet by one of twice its size: a small cache has a
+    /// small index, whose lines stay in the processor's caches.
+    fn enlarge(
+        &self,
+        allocator: &Allocator,
+        stored_hash: u32,
+        old: SegmentRef,
+        retired: &mut Vec<Retired>,
+    ) -> Result<(), NeedsRoom> {
+        let classes = &allocator.records().classes;
+        let class = classes.index_next(allocator.class_of(old.loc()), self.class);
+        let larger = SegmentRef::create(allocator, class, old.depth()).ok_or(NeedsRoom)?;
+        old.copy_into(larger, allocator, |_| true);
+        // SAFETY: the caller holds the shard's lock.
+        let directory = unsafe { self.directory() };
+        directory.publish_all(stored_hash, larger);
         retired.push(Retired::Segment(old.loc()));
         Ok(())
     }
@@ -287,10 +322,7 @@ impl Index {
         };
         own.copy_into(merged, allocator, |_| true);
         sibling.copy_into(merged, allocator, |_| true);
-        let first = stored_hash as usize & ((1 << (depth - 1)) - 1);
-        for index in (first..directory.entries.len()).step_by(1 << (depth - 1)) {
-            directory.publish(index, merged);
-        }
+        directory.publish_all(stored_hash, merged);
         retired.extend([own, sibling].map(|segment| Retired::Segment(segment.loc())));
     }
 
@@ -298,7 +330,7 @@ impl Index {
     /// hold the entries. Under the shard's lock.
     pub(crate) fn clear(&self, allocator: &Allocator) -> Result<Box<Directory>, NeedsRoom> {
         let mut retired = Vec::new();
-        self.swap_directory(Self::empty_directory(allocator, self.class)?, &mut retired);
+        self.swap_directory(Self::empty_directory(allocator, self.first)?, &mut retired);
         match retired.pop() {
             Some(Retired::Directory(old)) => Ok(old),
             _ => unreachable!("swapping retires exactly the old directory"),

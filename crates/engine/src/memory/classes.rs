@@ -44,7 +44,8 @@ const INDEX_BLOCKS_PER_PAGE: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct ClassTable {
     page_bytes: usize,
-    /// Slot sizes: records ascending, then chunks, then the index blocks' variants.
+    /// Slot sizes: records ascending, then chunks, then the index blocks' variants, then smaller
+    /// index blocks, each half of the one before.
     sizes: Vec<u32>,
     record_classes: u16,
     /// Class by size in granules, for sizes up to [`Self::DIRECT_MAX`].
@@ -66,6 +67,11 @@ impl ClassTable {
         let base = (page_bytes / INDEX_BLOCKS_PER_PAGE).max(INDEX_BLOCK_BYTES_MIN);
         for quarter in 0..BLOCK_VARIANTS {
             sizes.push((base + base * quarter / BLOCK_VARIANTS).next_multiple_of(64) as u32);
+        }
+        let mut smaller = base / 2;
+        while smaller >= INDEX_BLOCK_BYTES_MIN {
+            sizes.push(smaller as u32);
+            smaller /= 2;
         }
         Self {
             page_bytes,
@@ -101,6 +107,29 @@ impl ClassTable {
     pub(crate) fn index(&self, variant: usize) -> Class {
         debug_assert!(variant < BLOCK_VARIANTS);
         Class(self.record_classes + 1 + variant as u16)
+    }
+
+    /// The class of the smallest index blocks, with which an index of that variant begins.
+    pub(crate) fn index_first(&self, variant: usize) -> Class {
+        let last = self.len() as u16 - 1;
+        if last < self.first_smaller_block() {
+            // Small pages have no smaller blocks than the variants.
+            return self.index(variant);
+        }
+        Class(last)
+    }
+
+    fn first_smaller_block(&self) -> u16 {
+        self.record_classes + 1 + BLOCK_VARIANTS as u16
+    }
+
+    /// The class of blocks twice as large as those of `class`, at most the variant's own.
+    pub(crate) fn index_next(&self, class: Class, variant: Class) -> Class {
+        if class.0 > self.first_smaller_block() {
+            Class(class.0 - 1)
+        } else {
+            variant
+        }
     }
 
     pub(crate) fn use_of(&self, class: Class) -> Use {
