@@ -210,11 +210,9 @@ impl Engine {
         condition: Condition,
         now: u64,
     ) -> Result<bool, Error> {
-        let exists = self
-            .lock(self.shard_index(hash))?
-            .find_live(hash, key, now)
-            .is_some();
-        Ok(exists != (condition == Condition::IfAbsent))
+        let locked = self.lock(self.shard_index(hash))?;
+        let existing = locked.find(hash, key);
+        Ok(locked.holds(condition, existing, now))
     }
 
     /// A time to live of zero: the value is not cached, and what was there goes.
@@ -225,10 +223,15 @@ impl Engine {
         condition: Condition,
         now: u64,
     ) -> Result<bool, Error> {
-        if condition != Condition::Always && !self.may_hold(hash, key, condition, now)? {
+        // Condition and removal under one hold of the lock: nobody writes between them.
+        let mut locked = self.lock(self.shard_index(hash))?;
+        let existing = locked.find(hash, key);
+        if !locked.holds(condition, existing, now) {
             return Ok(false);
         }
-        self.delete(key)?;
+        if let Some(loc) = existing {
+            Self::delete_found(&mut locked, hash, loc, now);
+        }
         Ok(true)
     }
 
@@ -306,18 +309,20 @@ impl Engine {
         let Some(loc) = locked.find(hash, key) else {
             return Ok(false);
         };
+        Ok(Self::delete_found(&mut locked, hash, loc, now))
+    }
+
+    /// Removes a key's record; whether it had not expired.
+    fn delete_found(locked: &mut LockedShard<'_>, hash: KeyHash, loc: Loc, now: u64) -> bool {
         let live = !locked.records().header(loc).expiry().is_past(now);
-        locked.remove(
-            hash,
-            loc,
-            if live {
-                Reason::Deleted
-            } else {
-                Reason::Expired
-            },
-        );
+        let reason = if live {
+            Reason::Deleted
+        } else {
+            Reason::Expired
+        };
+        locked.remove(hash, loc, reason);
         locked.hand_over(false);
-        Ok(live)
+        live
     }
 
     /// Gives an entry a new life from now on; false if there is none.

@@ -118,6 +118,19 @@ impl LockedShard<'_> {
             .filter(|loc| !self.records().header(*loc).expiry().is_past(now))
     }
 
+    /// Whether a condition holds, given the record of the key, expired or not.
+    pub(crate) fn holds(&self, condition: Condition, existing: Option<Loc>, now: u64) -> bool {
+        let live = existing.filter(|loc| !self.records().header(*loc).expiry().is_past(now));
+        match condition {
+            Condition::Always => true,
+            Condition::IfAbsent => live.is_none(),
+            Condition::IfPresent => live.is_some(),
+            Condition::IfVersion(version) => {
+                live.is_some_and(|loc| self.version_of(loc) == version)
+            }
+        }
+    }
+
     /// Publishes a filled record if the condition holds; otherwise it remains the caller's. With
     /// [`NeedsRoom`] nothing has changed either.
     pub(crate) fn publish(
@@ -129,16 +142,7 @@ impl LockedShard<'_> {
         now: u64,
     ) -> Result<bool, NeedsRoom> {
         let existing = self.find(hash, key);
-        let live = existing.filter(|loc| !self.records().header(*loc).expiry().is_past(now));
-        let holds = match condition {
-            Condition::Always => true,
-            Condition::IfAbsent => live.is_none(),
-            Condition::IfPresent => live.is_some(),
-            Condition::IfVersion(version) => {
-                live.is_some_and(|loc| self.version_of(loc) == version)
-            }
-        };
-        if !holds {
+        if !self.holds(condition, existing, now) {
             return Ok(false);
         }
         let version = self.state.last_version.wrapping_add(1);
