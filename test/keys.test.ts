@@ -88,6 +88,7 @@ describe("keys that are none", () => {
       const error = thrownBy(() => call(key as never));
       expect(error).toBeInstanceOf(InvalidKeyError);
       expect(error).toMatchObject({ code: "ERR_KEY_NOT_STRING" });
+      expect(error.message).toMatch(/must be a string; it is (undefined|null|1|NaN|1n|true|an object|an array|a \w+)$/);
     }
   });
 

@@ -96,7 +96,7 @@ class NearCache<T> implements Cache<T> {
     try {
       return this.#native.has(key);
     } catch (error) {
-      throw fromNative(error);
+      throw fromNative(error, key);
     }
   }
 
@@ -108,7 +108,7 @@ class NearCache<T> implements Cache<T> {
       }
       return isDeleted;
     } catch (error) {
-      throw fromNative(error);
+      throw fromNative(error, key);
     }
   }
 
@@ -117,17 +117,17 @@ class NearCache<T> implements Cache<T> {
       const raw = this.#native.peek(key);
       return raw === undefined ? undefined : (this.#values.read(raw, key) as T);
     } catch (error) {
-      throw fromNative(error);
+      throw fromNative(error, key);
     }
   }
 
   ttl(key: string): number | undefined {
-    return this.#call(() => this.#native.ttl(key));
+    return this.#call(() => this.#native.ttl(key), key);
   }
 
   touch(key: string, options?: SetOptions | Duration): boolean {
     const ttlMs = resolveTtl(options, this.#ttlMsMax);
-    return ttlMs === 0 ? this.delete(key) : this.#call(() => this.#native.touch(key, ttlMs));
+    return ttlMs === 0 ? this.delete(key) : this.#call(() => this.#native.touch(key, ttlMs), key);
   }
 
   getMany(keys: Iterable<string>): (T | undefined)[] {
@@ -257,7 +257,7 @@ class NearCache<T> implements Cache<T> {
       }
       return value;
     } catch (error) {
-      throw fromNative(error);
+      throw fromNative(error, key);
     }
   }
 
@@ -268,7 +268,7 @@ class NearCache<T> implements Cache<T> {
         this.#loads.supersede(key);
       }
     } catch (error) {
-      throw fromNative(error);
+      throw fromNative(error, key);
     }
   }
 
@@ -305,11 +305,11 @@ class NearCache<T> implements Cache<T> {
     }
   }
 
-  #call<R>(body: () => R): R {
+  #call<R>(body: () => R, key?: unknown): R {
     try {
       return body();
     } catch (error) {
-      throw fromNative(error);
+      throw fromNative(error, key);
     }
   }
 }

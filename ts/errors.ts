@@ -184,10 +184,11 @@ for (const type of [NearcacheError, ...Object.values(CLASSES)] as (typeof Nearca
 }
 
 /**
- * The typed error for one that the addon threw; anything else is handed back as it is.
+ * The typed error for one that the addon threw; anything else is handed back as it is. The addon does not say which key
+ * it was, so whoever knows passes it.
  * @internal
  */
-export function fromNative(error: unknown): unknown {
+export function fromNative(error: unknown, key?: unknown): unknown {
   if (!(error instanceof Error) || error instanceof NearcacheError) {
     return error;
   }
@@ -195,7 +196,9 @@ export function fromNative(error: unknown): unknown {
   if (typeof code !== "string" || !Object.hasOwn(CLASSES, code)) {
     return error;
   }
-  return new CLASSES[code as ErrorCode](code as ErrorCode, error.message, { ...details, cause: error });
+  const isAboutKey = code === "ERR_KEY_NOT_STRING" || code === "ERR_KEY_TOO_LONG";
+  const message = isAboutKey ? `${error.message}; it is ${show(key)}` : error.message;
+  return new CLASSES[code as ErrorCode](code as ErrorCode, message, { ...details, cause: error });
 }
 
 /**
@@ -209,8 +212,8 @@ export function show(value: unknown): string {
   if (typeof value === "bigint") {
     return `${value}n`;
   }
-  if (typeof value === "function") {
-    return "a function";
+  if (typeof value === "function" || typeof value === "symbol") {
+    return `a ${typeof value}`;
   }
   if (typeof value === "object" && value !== null) {
     return Array.isArray(value) ? "an array" : "an object";

@@ -32,9 +32,23 @@ const SIZE_BYTES: Record<string, number> = {
 };
 const AMOUNT = /^(\d+(?:\.\d+)?|\.\d+) ?([a-z]+)$/;
 
+/** Durations that were parsed before: a service uses a handful, and `set` may be hot. */
+const parsedDurations = new Map<string, number | undefined>();
+const PARSED_MAX = 256;
+
 /** Milliseconds; not rounded. `undefined` when it isn't a duration; NaN and negative numbers pass as they are. */
 export function parseDuration(value: unknown): number | undefined {
-  return typeof value === "number" ? value : parseAmount(value, DURATION_MS);
+  if (typeof value !== "string") {
+    return typeof value === "number" ? value : undefined;
+  }
+  let ms = parsedDurations.get(value);
+  if (ms === undefined) {
+    ms = parseAmount(value, DURATION_MS);
+    if (parsedDurations.size < PARSED_MAX && value.length <= 16) {
+      parsedDurations.set(value, ms);
+    }
+  }
+  return ms;
 }
 
 /** Bytes, rounded down. `undefined` when it isn't a size; NaN and negative numbers pass as they are. */

@@ -6,6 +6,7 @@
  * Owns the scratch memory that the addon copies a value into, and the codec's buffers. What is read from scratch must
  * be taken out before the next call into the addon.
  */
+import { markAsUntransferable } from "node:worker_threads";
 import { Decoder } from "./codec/decode.js";
 import { Encoder, notCacheable } from "./codec/encode.js";
 import { deepFreeze } from "./codec/freeze.js";
@@ -23,9 +24,16 @@ const SCRATCH_BYTES_KEPT = 1024 * 1024;
 /** L0 keeps only values up to this size, so that its share of the heap is bounded (see l0.ts). */
 const L0_VALUE_BYTES_MAX = 64 * 1024;
 
+/** A boolean's byte. In pooled memory, which costs less to hand to the addon than a few bytes on V8's heap. */
+const TRUE = Buffer.from([1]);
+const FALSE = Buffer.from([0]);
+
 /** New scratch memory, as the addon is opened with. */
-export function newScratch(): ArrayBuffer {
-  return new ArrayBuffer(SCRATCH_BYTES);
+export function newScratch(byteLength: number = SCRATCH_BYTES): ArrayBuffer {
+  const scratch = new ArrayBuffer(byteLength);
+  // The addon holds on to its memory: it must not move to another thread.
+  markAsUntransferable(scratch);
+  return scratch;
 }
 
 /** A value taken apart once, to be stored and to be handed to several callers that must not share it. */
@@ -136,7 +144,7 @@ export class Values {
         return this.#encodeObject(value as object, encoder);
       case "boolean":
         this.#kind = Kind.boolean;
-        this.#bytes = Uint8Array.of(value ? 1 : 0);
+        this.#bytes = value ? TRUE : FALSE;
         return 1;
       case "bigint":
         this.#kind = Kind.bigint;
@@ -193,7 +201,7 @@ export class Values {
     let raw: RawValue = false;
     while (raw === false) {
       const length = (this.header[Header.length] as number) >>> 0;
-      this.#useScratch(new ArrayBuffer(Math.ceil((SCRATCH_DATA + length) / 4096 + 1) * 4096));
+      this.#useScratch(newScratch(Math.ceil((SCRATCH_DATA + length) / 4096 + 1) * 4096));
       raw = this.#native.peek(key);
     }
     const value = raw === true ? this.#decodeScratch() : raw;

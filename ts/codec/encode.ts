@@ -326,14 +326,14 @@ export class Encoder {
       this.#refuseProperties(value);
       this.#head(Tag.map, value.size);
       for (const [key, element] of value) {
-        this.#write(key, `<key ${showKey(key)}>`);
-        this.#write(element, `<value of ${showKey(key)}>`);
+        this.#write(key, `<key ${show(key)}>`);
+        this.#write(element, `<value of ${show(key)}>`);
       }
     } else if (prototype === Set.prototype && types.isSet(value)) {
       this.#refuseProperties(value);
       this.#head(Tag.set, value.size);
       for (const element of value) {
-        this.#write(element, `<element ${showKey(element)}>`);
+        this.#write(element, `<element ${show(element)}>`);
       }
     } else if (prototype === ArrayBuffer.prototype && types.isArrayBuffer(value)) {
       this.#refuseProperties(value);
@@ -466,10 +466,6 @@ function pathOf(steps: readonly Step[]): string {
     }
     return `${path}[${show(step)}]`;
   }, "value");
-}
-
-function showKey(key: unknown): string {
-  return typeof key === "symbol" ? "a symbol" : show(key);
 }
 
 /** The name of an object's class for a message; never runs an accessor of the object's. */

@@ -33,7 +33,7 @@ const MEETINGS_MIN = 2;
 /** How many shapes and how many bytes of them a store may have. */
 const SHAPES_MAX = 4096;
 const TABLE_BYTES_MAX = 256 * 1024;
-/** The finder forgets the key lists that have no number when it holds this many nodes. */
+/** The finder forgets the key lists that have no number when it has grown by this many nodes. */
 const NODES_MAX = 16_384;
 
 /** One step of the finder: the keys so far lead here, the next key leads on. */
@@ -151,9 +151,9 @@ export class Shapes {
 
   #forgetUnnumbered(): void {
     this.#root = new Node();
-    this.#nodes = 0;
     for (const shape of this.#shapes) {
       this.#nodeOf(shape.keys).shape ??= shape;
     }
+    this.#nodes = 0;
   }
 }
