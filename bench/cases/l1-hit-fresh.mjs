@@ -1,0 +1,58 @@
+// A hit in the shared store, L0 off, uniform keys: every key is built in the timed loop, as a service does it.
+// A fresh string has no hash yet, and a Map compares it with its own key character by character.
+import { LRUCache } from "lru-cache";
+import { createCache } from "../../dist/index.js";
+import { compare } from "../lib/compare.mjs";
+import { textOf, VALUE_BYTES } from "../lib/data.mjs";
+import { uniform } from "../lib/random.mjs";
+
+export const title = "get, L1 hit (l0: false), strings of 100 bytes, uniform, freshly built keys";
+export const scenarios = [{ entries: 1000 }, { entries: 100_000 }, { entries: 1_000_000, isSlow: true }];
+
+const PLACES = 1 << 20;
+
+export async function run({ entries }, pace) {
+  const cache = createCache({ maxMemory: 64 * 2 ** 20 + entries * 256, ttl: "1h", l0: false });
+  const lru = new LRUCache({ max: entries, ttl: 3_600_000 });
+  const map = new Map();
+  for (let id = 0; id < entries; id += 1) {
+    const value = textOf(id);
+    cache.set(`user:${id}`, value);
+    lru.set(`user:${id}`, value);
+    map.set(`user:${id}`, value);
+  }
+  const ids = uniform(PLACES, entries);
+  const contestants = [
+    {
+      name: "nearcache",
+      batch(start, count) {
+        let sum = 0;
+        for (let place = start; place < start + count; place += 1) {
+          sum += cache.get(`user:${ids[place & (PLACES - 1)]}`).length;
+        }
+        return sum;
+      },
+    },
+    {
+      name: "lru-cache",
+      batch(start, count) {
+        let sum = 0;
+        for (let place = start; place < start + count; place += 1) {
+          sum += lru.get(`user:${ids[place & (PLACES - 1)]}`).length;
+        }
+        return sum;
+      },
+    },
+    {
+      name: "Map",
+      batch(start, count) {
+        let sum = 0;
+        for (let place = start; place < start + count; place += 1) {
+          sum += map.get(`user:${ids[place & (PLACES - 1)]}`).length;
+        }
+        return sum;
+      },
+    },
+  ];
+  return compare(contestants, pace, (count) => count * VALUE_BYTES);
+}
