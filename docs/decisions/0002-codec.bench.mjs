@@ -84,12 +84,44 @@ function ours(isFrozen) {
   };
 }
 
+/** The checks without which msgpackr would change values silently, and the freezing that readers need. */
+function validate(value) {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return !Object.is(value, -0) && typeof value !== "function";
+  const keys = Object.keys(value);
+  if (Object.getOwnPropertySymbols(value).length > 0) return false;
+  if (Array.isArray(value)) return keys.length === value.length && value.every(validate);
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  if (Object.getOwnPropertyNames(value).length !== keys.length) return false;
+  for (const key of keys) if (key === "__proto__" || !validate(value[key])) return false;
+  return true;
+}
+
+function freeze(value) {
+  if (typeof value === "object" && value !== null) {
+    for (const key of Object.keys(value)) freeze(value[key]);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+function safe(codec) {
+  return {
+    encode(value) {
+      if (!validate(value)) throw new Error("not cacheable");
+      return codec.encode(value);
+    },
+    decode: (bytes) => freeze(codec.decode(bytes)),
+  };
+}
+
 const packr = (options) => new msgpackr.Packr(options);
 const candidates = {
   "ours, frozen": ours(true),
   "ours, not frozen": ours(false),
   "msgpackr, shared structures": packr({ ...sharedStructures() }),
   "msgpackr, shared, structuredClone": packr({ ...sharedStructures(), structuredClone: true }),
+  "the same, validated and frozen": safe(packr({ ...sharedStructures(), structuredClone: true })),
   "msgpackr, self-contained, structuredClone": packr({ structuredClone: true }),
   "msgpackr, no records": packr({ useRecords: false, structuredClone: true }),
   "cbor-x, shared structures": new cborx.Encoder({ ...sharedStructures(), structuredClone: true }),
