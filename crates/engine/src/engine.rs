@@ -11,7 +11,7 @@ use crate::epoch::{Epoch, ReaderSlot};
 use crate::error::{ConfigError, Error};
 use crate::hash::{KeyHash, KeyHasher};
 use crate::index::{Index, NeedsRoom};
-use crate::limbo::{Census, Limbo, free_record};
+use crate::limbo::{Census, Limbo};
 use crate::limits::KEY_BYTES_MAX;
 use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::classes::ClassTable;
@@ -196,7 +196,7 @@ impl Engine {
             Ok(true) => Ok(true),
             refused => {
                 // Never published, so nobody else has seen it.
-                free_record(&self.common.allocator, loc);
+                self.common.allocator.freeing().free_record(loc);
                 refused
             }
         }

@@ -142,6 +142,7 @@ impl Limbo {
 }
 
 fn free_bag(allocator: &Allocator, content: Pending) {
+    let mut freeing = allocator.freeing();
     let mut cursor = Loc(content.head);
     while !cursor.is_none() {
         let next = Loc(allocator
@@ -151,23 +152,15 @@ fn free_bag(allocator: &Allocator, content: Pending) {
             .next
             .load(Ordering::Relaxed));
         allocator.records().region().prefetch(next);
-        free_record(allocator, cursor);
+        freeing.free_record(cursor);
         cursor = next;
     }
     for retired in content.index {
         match retired {
-            Retired::Segment(loc) => allocator.free(loc),
+            Retired::Segment(loc) => freeing.free(loc),
             Retired::Directory(directory) => drop(directory),
         }
     }
-}
-
-/// Frees a record's slot and chunks. Nobody can be looking at it.
-pub(crate) fn free_record(allocator: &Allocator, loc: Loc) {
-    for chunk in allocator.records().owned_chunks(loc) {
-        allocator.free(chunk);
-    }
-    allocator.free(loc);
 }
 
 /// Slots that wait in limbo, by use; for `validate`.

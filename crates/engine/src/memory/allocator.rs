@@ -14,7 +14,7 @@ use super::classes::{Class, Use};
 use super::record::Records;
 use super::region::{HEAD_BYTES, Loc};
 use crate::sync::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, Ordering, lock,
+    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, MutexGuard, Ordering, lock,
 };
 
 /// A page's class while it lies in the pool.
@@ -38,6 +38,15 @@ struct Page {
     free_head: AtomicU32,
     prev: AtomicU32,
     next: AtomicU32,
+}
+
+impl Page {
+    /// Changes the number of used slots, under the class' lock, and returns it.
+    fn add_used(&self, delta: i32) -> usize {
+        let used = (i32::from(self.used.load(Ordering::Relaxed)) + delta) as u16;
+        self.used.store(used, Ordering::Relaxed);
+        used as usize
+    }
 }
 
 #[derive(Default)]
@@ -176,7 +185,7 @@ impl Allocator {
 
     fn take_slot(&self, class: Class, page: u32) -> Loc {
         let meta = &self.pages[page as usize];
-        meta.used.fetch_add(1, Ordering::Relaxed);
+        meta.add_used(1);
         let free = Loc(meta.free_head.load(Ordering::Relaxed));
         if !free.is_none() {
             let next = self.records.header(free).ring.next.load(Ordering::Relaxed);
@@ -185,9 +194,10 @@ impl Allocator {
             self.records.region().prefetch(Loc(next));
             return free;
         }
-        let index = meta.carved.fetch_add(1, Ordering::Relaxed) as usize;
-        debug_assert!(index < self.records.classes.slots_per_page(class));
-        self.slot(class, page, index)
+        let index = meta.carved.load(Ordering::Relaxed);
+        debug_assert!((index as usize) < self.records.classes.slots_per_page(class));
+        meta.carved.store(index + 1, Ordering::Relaxed);
+        self.slot(class, page, index as usize)
     }
 
     fn slot(&self, class: Class, page: u32, index: usize) -> Loc {
@@ -199,7 +209,7 @@ impl Allocator {
     }
 
     fn page_of(&self, loc: Loc) -> u32 {
-        ((loc.offset() - self.start) / self.page_bytes) as u32
+        ((loc.offset() - self.start) >> self.page_bytes.trailing_zeros()) as u32
     }
 
     /// The class of an allocated slot.
@@ -213,32 +223,38 @@ impl Allocator {
 
     /// Takes a slot back. Nobody may be able to reach it any more.
     pub(crate) fn free(&self, loc: Loc) {
+        self.freeing().free(loc);
+    }
+
+    /// Takes many slots back, holding on to a class' lock from one slot of the class to the next.
+    pub(crate) fn freeing(&self) -> Freeing<'_> {
+        Freeing {
+            allocator: self,
+            held: None,
+        }
+    }
+
+    fn free_locked(&self, state: &mut ClassState, class: Class, loc: Loc) {
         let page = self.page_of(loc);
-        let class = self.class_of(loc);
-        let mut state = lock(&self.classes[class.0 as usize].0);
         self.records
             .poison(loc, self.records.classes.slot_bytes(class));
         let meta = &self.pages[page as usize];
-        self.records
-            .header(loc)
-            .ring
-            .next
-            .store(meta.free_head.load(Ordering::Relaxed), Ordering::Relaxed);
+        let next = &self.records.header(loc).ring.next;
+        next.store(meta.free_head.load(Ordering::Relaxed), Ordering::Relaxed);
         meta.free_head.store(loc.0, Ordering::Relaxed);
-        let used = meta.used.fetch_sub(1, Ordering::Relaxed) as usize - 1;
+        let used = meta.add_used(-1);
         state.used -= 1;
         let emptying = meta.state.load(Ordering::Relaxed) == EMPTYING;
-        let slots = self.records.classes.slots_per_page(class);
-        if used + 1 == slots && !emptying {
-            self.link(&mut state, page);
+        if used + 1 == self.records.classes.slots_per_page(class) && !emptying {
+            self.link(state, page);
         }
         // A page that is being emptied stays with its class until the compactor lets go of it: it
         // looks at the page's slots as records without holding a lock.
         if used == 0 && !emptying {
-            self.unlink(&mut state, page);
-            self.release_page(&mut state, page, class);
+            self.unlink(state, page);
+            self.release_page(state, page, class);
         }
-        self.note_free_slots(&state, class);
+        self.note_free_slots(state, class);
     }
 
     fn release_page(&self, state: &mut ClassState, page: u32, class: Class) {
@@ -410,5 +426,35 @@ impl Allocator {
             ));
         }
         Ok(used)
+    }
+}
+
+/// See [`Allocator::freeing`]. Holds a class' lock: drop it before anything else is locked.
+pub(crate) struct Freeing<'a> {
+    allocator: &'a Allocator,
+    held: Option<(Class, MutexGuard<'a, ClassState>)>,
+}
+
+impl Freeing<'_> {
+    /// Takes a slot back. Nobody may be able to reach it any more.
+    pub(crate) fn free(&mut self, loc: Loc) {
+        let class = self.allocator.class_of(loc);
+        if !matches!(&self.held, Some((held, _)) if *held == class) {
+            // Let go of the one before the other is taken.
+            self.held = None;
+            self.held = Some((class, lock(&self.allocator.classes[class.0 as usize].0)));
+        }
+        if let Some((_, state)) = &mut self.held {
+            self.allocator.free_locked(state, class, loc);
+        }
+    }
+
+    /// Takes a record's slot and chunks back.
+    pub(crate) fn free_record(&mut self, loc: Loc) {
+        let allocator = self.allocator;
+        for chunk in allocator.records().owned_chunks(loc) {
+            self.free(chunk);
+        }
+        self.free(loc);
     }
 }

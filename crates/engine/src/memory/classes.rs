@@ -47,6 +47,7 @@ pub(crate) struct ClassTable {
     /// Slot sizes: records ascending, then chunks, then the index blocks' variants, then smaller
     /// index blocks, each half of the one before.
     sizes: Vec<u32>,
+    slots_per_page: Vec<u32>,
     record_classes: u16,
     /// Class by size in granules, for sizes up to [`Self::DIRECT_MAX`].
     direct: Vec<u16>,
@@ -75,6 +76,7 @@ impl ClassTable {
         }
         Self {
             page_bytes,
+            slots_per_page: sizes.iter().map(|size| page_bytes as u32 / size).collect(),
             sizes,
             record_classes,
             direct,
@@ -146,7 +148,7 @@ impl ClassTable {
     }
 
     pub(crate) fn slots_per_page(&self, class: Class) -> usize {
-        self.page_bytes / self.slot_bytes(class)
+        self.slots_per_page[class.0 as usize] as usize
     }
 
     pub(crate) fn slot_bytes_max(&self) -> usize {
