@@ -27,8 +27,9 @@ impl Cache {
         if config.clock.source == Source::System {
             helper::serve(&engine);
         }
-        engine.maintain();
-        Ok(Self { engine })
+        let cache = Self { engine };
+        cache.maintain();
+        Ok(cache)
     }
 
     /// A new handle, for one thread.
@@ -70,6 +71,9 @@ impl Cache {
     /// Moves time forward, removes what has expired, gives memory back: what the helper thread does
     /// at each tick. With a manual clock it is the owner's to call.
     pub fn maintain(&self) {
+        if self.engine.common.clock.source == Source::Manual {
+            self.engine.tell_time();
+        }
         self.engine.maintain();
     }
 

@@ -86,6 +86,12 @@ impl ChangeLog {
         &self.signal
     }
 
+    /// Tells the L0s the time.
+    pub(crate) fn move_clock(&self, tick: u64) {
+        // Release: an L0 that sees this time also sees what happened before it.
+        self.signal.now.store(tick as u32, Ordering::Release);
+    }
+
     /// A watched record of this key has been unlinked.
     pub(crate) fn append(&self, key: &[u8]) {
         if key.len() > KEY_BYTES_MAX {

@@ -73,14 +73,15 @@ fn system_clock() -> &'static SystemClock {
 /// Not zero, so that a record of zeroed memory is an expired one.
 const FIRST_TICK: u64 = 1;
 
-/// Moves the process-wide tick to the present. The helper thread calls it.
-pub(crate) fn advance_system_clock() {
-    let system = system_clock();
-    let elapsed = system.start.elapsed().as_millis() as u64 / TICK_MS;
-    // Only ever forward, whichever thread is late.
-    system
-        .tick
-        .fetch_max(FIRST_TICK + elapsed, Ordering::Release);
+/// The tick of the present, which [`advance_system_clock`] has not made the current one yet.
+pub(crate) fn present_tick() -> u64 {
+    FIRST_TICK + system_clock().start.elapsed().as_millis() as u64 / TICK_MS
+}
+
+/// Makes a tick the current one, process-wide. Only the helper thread calls it, after it has told
+/// every cache's L0s: an L0 must expire no later than the cache itself.
+pub(crate) fn advance_system_clock(tick: u64) {
+    system_clock().tick.fetch_max(tick, Ordering::Release);
 }
 
 impl Clock {

@@ -20,7 +20,7 @@ use crate::memory::region::{HEAD_BYTES, Loc, Region};
 use crate::policy::sketch::Sketch;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
-use crate::sync::{CacheAligned, Mutex, Ordering};
+use crate::sync::{CacheAligned, Mutex};
 
 /// A key may take at most this part of the budget.
 const KEY_SHARE: u64 = 8;
@@ -366,14 +366,14 @@ impl Engine {
         Ok(())
     }
 
-    /// What the helper thread does at each tick: time, expiry, memory that waits.
+    /// Tells the L0s the clock's time. Not while the helper thread may move it.
+    pub(crate) fn tell_time(&self) {
+        self.common.changes.move_clock(self.common.clock.now());
+    }
+
+    /// What the helper thread does regularly: expiry, memory that waits.
     pub(crate) fn maintain(&self) {
         let now = self.common.clock.now();
-        self.common
-            .changes
-            .signal()
-            .now
-            .store(now as u32, Ordering::Release);
         for shard in 0..self.shards.len() {
             // A poisoned shard is left alone; whoever writes to it is told.
             while let Ok(mut locked) = self.lock(shard) {

@@ -2,10 +2,10 @@
 //! tick and does each cache's maintenance. It starts with the first such cache and ends with the
 //! last; it never keeps a process alive.
 
-use crate::clock::{TICK_MS, advance_system_clock};
+use crate::clock::{TICK_MS, advance_system_clock, present_tick};
 use crate::engine::Engine;
 use crate::expiry::UNIT_TICKS;
-use crate::sync::{Mutex, Ordering, lock, thread};
+use crate::sync::{Mutex, lock, thread};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,46 +21,46 @@ static SERVED: Mutex<Served> = Mutex::new(Served {
 
 /// Has the helper thread serve a cache until that is dropped.
 pub(crate) fn serve(engine: &Arc<Engine>) {
-    advance_system_clock();
     let mut served = lock(&SERVED);
     served.caches.push(Arc::downgrade(engine));
     if !served.running {
         served.running = true;
+        // The clock stood still while there was no cache to serve.
+        advance_system_clock(present_tick());
         let spawned = thread::Builder::new()
             .name("nearcache-helper".into())
             .spawn(run);
         // Without it nothing would ever expire: not a state to limp on in.
         spawned.expect("a helper thread can be started");
     }
+    // Under the lock, so that no tick comes in between.
+    engine.tell_time();
 }
 
 fn run() {
     let mut ticks = 0u64;
     loop {
         thread::sleep(Duration::from_millis(TICK_MS));
-        advance_system_clock();
-        let Some(engines) = current() else { return };
+        let Some(engines) = tick() else { return };
         ticks += 1;
-        for engine in engines {
-            let now = engine.common.clock.now();
-            engine
-                .common
-                .changes
-                .signal()
-                .now
-                .store(now as u32, Ordering::Release);
-            if ticks.is_multiple_of(UNIT_TICKS) {
-                engine.maintain();
-            }
+        if ticks.is_multiple_of(UNIT_TICKS) {
+            engines.iter().for_each(|engine| engine.maintain());
         }
     }
 }
 
-/// The caches that still live; `None`, and the thread is to end, if there are none.
-fn current() -> Option<Vec<Arc<Engine>>> {
+/// Moves the time of all caches that still live, and returns them; `None`, and the thread is to end,
+/// if there are none.
+fn tick() -> Option<Vec<Arc<Engine>>> {
     let mut served = lock(&SERVED);
     served.caches.retain(|cache| cache.strong_count() > 0);
-    let engines: Vec<_> = served.caches.iter().filter_map(Weak::upgrade).collect();
     served.running = !served.caches.is_empty();
+    let engines: Vec<_> = served.caches.iter().filter_map(Weak::upgrade).collect();
+    let tick = present_tick();
+    for engine in &engines {
+        // Before the clock itself: what an L0 still serves must not have expired in the cache.
+        engine.common.changes.move_clock(tick);
+    }
+    advance_system_clock(tick);
     served.running.then_some(engines)
 }
