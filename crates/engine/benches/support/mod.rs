@@ -61,10 +61,12 @@ pub fn zipf(keys: &[Key], count: usize, seed: u64) -> Vec<Key> {
         .collect()
 }
 
+type Batch<'a> = Box<dyn FnMut(&[Key]) -> u64 + 'a>;
+
 /// One who takes turns. `batch` works through the keys and returns a sum over what it found.
 pub struct Contestant<'a> {
     pub name: &'static str,
-    pub batch: Box<dyn FnMut(&[Key]) -> u64 + 'a>,
+    pub batch: Batch<'a>,
 }
 
 impl<'a> Contestant<'a> {
