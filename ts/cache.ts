@@ -231,34 +231,45 @@ class NearCache<T> implements Cache<T> {
     this.close();
   }
 
-  /** Reads from the store, after L0 has caught up; what is hot enters L0. */
+  /** Reads what `get` did not find in L0: from L0 all the same if it had to catch up first, else from the store. */
   #getShared(key: string): unknown {
     const l0 = this.#l0;
-    const values = this.#values;
     try {
-      l0.catchUp(values.header);
-      const held = l0.young.get(key);
-      if (held !== undefined) {
-        l0.hits++;
-        return held;
+      if (!l0.isOn) {
+        const raw = this.#native.get(key);
+        return typeof raw === "boolean" ? this.#values.read(raw, key) : raw;
       }
-      const drains = l0.drains;
-      const raw = this.#native.get(key);
-      if (raw === undefined) {
-        return undefined;
+      if (l0.catchUp(this.#values.header)) {
+        const held = l0.young.get(key);
+        if (held !== undefined) {
+          l0.hits++;
+          return held;
+        }
       }
-      // Scratch is overwritten by the next call, which a codec of the user's may well make: take what is needed first.
-      const isWatched = values.header[Header.watched] === 1 && l0.isOn;
-      const expiry = values.header[Header.expiry] as number;
-      const older = raw === true ? l0.old.get(key) : undefined;
-      const value = older ?? values.read(raw, key);
-      if (isWatched && (older !== undefined || values.isShareable) && l0.drains === drains && l0 === this.#l0) {
-        l0.put(key, value, expiry);
-      }
-      return value;
+      return this.#getWatched(key, l0);
     } catch (error) {
       throw fromNative(error, key);
     }
+  }
+
+  /** Reads from the store, and lets what is hot enter L0. */
+  #getWatched(key: string, l0: L0): unknown {
+    const values = this.#values;
+    const drains = l0.drains;
+    const raw = this.#native.get(key);
+    if (raw === undefined) {
+      return undefined;
+    }
+    // Scratch is overwritten by the next call, which a codec of the user's may well make: take what is needed first.
+    const isWatched = values.header[Header.watched] === 1;
+    const expiry = values.header[Header.expiry] as number;
+    // What `old` has was current a moment ago, when L0 caught up: no need to decode it again.
+    const older = raw === true ? l0.old.get(key) : undefined;
+    const value = older ?? values.read(raw, key);
+    if (isWatched && (older !== undefined || values.isShareable) && l0.drains === drains && l0 === this.#l0) {
+      l0.put(key, value, expiry);
+    }
+    return value;
   }
 
   #write(key: string, value: T, ttlMs: number | undefined): void {

@@ -100,6 +100,8 @@ export class L0 {
 
   /** Values by key, not read since the last turn. */
   old = new Map<string, unknown>();
+  /** Whether it may hold anything at all. */
+  readonly isOn: boolean;
   /** Counts drains: a value that was read before a drain must not enter after it. */
   drains = 0;
 
@@ -114,6 +116,7 @@ export class L0 {
   /** `native` undefined: off, and every look-up goes to the store. */
   constructor(native: NativeCache | undefined, signal: ArrayBuffer | null, max: number, tickMs: number) {
     this.#native = signal === null ? undefined : native;
+    this.isOn = this.#native !== undefined;
     this.#max = max;
     this.#turnTicks = Math.ceil(TURN_MS / tickMs);
     if (signal === null || native === undefined) {
@@ -132,28 +135,23 @@ export class L0 {
     return new L0(undefined, null, 0, 1);
   }
 
-  /** Whether values may be put in at all. */
-  get isOn(): boolean {
-    return this.#native !== undefined;
-  }
-
   /** How many values it holds. */
   get size(): number {
     return this.young.size + this.old.size;
   }
 
-  /** Drops what changed or expired since the last time, after which what is left is current. */
-  catchUp(header: Int32Array): void {
-    if (this.#native === undefined) {
-      return;
-    }
-    if (this.signal[CHANGES] !== this.seen) {
+  /** Drops what changed or expired, after which what is left is current. False: there was nothing to do. */
+  catchUp(header: Int32Array): boolean {
+    const hasChanged = this.signal[CHANGES] !== this.seen;
+    if (hasChanged && this.#native !== undefined) {
       this.#drain(this.#native, header);
     }
     const now = this.signal[NOW] as number;
-    if (((now - this.due) | 0) >= 0) {
+    const isDue = ((now - this.due) | 0) >= 0;
+    if (isDue) {
       this.#expire(now);
     }
+    return hasChanged || isDue;
   }
 
   /** Takes a value that the store watches, until `expiry` (a tick, or -1 for never). */
