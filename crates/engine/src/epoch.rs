@@ -212,3 +212,148 @@ mod process_barrier {
         unreachable!("the plain barrier never asks for a process-wide one")
     }
 }
+
+/// What is modelled is the plain barrier: the checker knows nothing of process-wide ones. Objects are
+/// cells that the checker watches: a read that is not ordered before the freeing fails the model.
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use crate::sync::AtomicU32;
+    use loom::cell::UnsafeCell;
+    use loom::thread;
+
+    const LIVE: u32 = 7;
+
+    /// A link to one of two objects, of which the first is replaced and freed.
+    struct World {
+        epoch: Epoch,
+        link: AtomicU32,
+        objects: [UnsafeCell<u32>; 2],
+        /// Stamps of what has been unlinked: the limbo and its lock.
+        limbo: Mutex<Option<u64>>,
+    }
+
+    // SAFETY: the objects are what the models are about; the checker finds every unordered access.
+    unsafe impl Sync for World {}
+    // SAFETY: as above.
+    unsafe impl Send for World {}
+
+    impl World {
+        fn new() -> Arc<Self> {
+            Arc::new(Self {
+                epoch: Epoch::new(),
+                link: AtomicU32::new(0),
+                objects: [UnsafeCell::new(LIVE), UnsafeCell::new(LIVE)],
+                limbo: Mutex::new(None),
+            })
+        }
+
+        fn read(&self, slot: &ReaderSlot) {
+            let _pin = self.epoch.pin(slot);
+            let at = self.link.load(Ordering::Acquire);
+            // SAFETY: what the model is to show.
+            let seen = self.objects[at as usize].with(|object| unsafe { *object });
+            assert_eq!(seen, LIVE, "a pinned reader saw freed memory");
+        }
+
+        fn unlink(&self) {
+            self.link.store(1, Ordering::Release);
+            let mut limbo = lock(&self.limbo);
+            *limbo = Some(self.epoch.stamp());
+        }
+
+        /// Whether it could free what was unlinked.
+        fn collect(&self, own: Option<&ReaderSlot>) -> bool {
+            let mut limbo = lock(&self.limbo);
+            let Some(stamp) = *limbo else {
+                return false;
+            };
+            let may_free = stamp < self.epoch.advance(own);
+            if may_free {
+                *limbo = None;
+                // SAFETY: what the model is to show.
+                self.objects[0].with_mut(|object| unsafe { *object = 0 });
+            }
+            may_free
+        }
+    }
+
+    #[test]
+    fn loom_a_pinned_reader_never_sees_what_was_freed() {
+        loom::model(|| {
+            let world = World::new();
+            let slot = world.epoch.register();
+            let reader = {
+                let world = Arc::clone(&world);
+                thread::spawn(move || world.read(&slot))
+            };
+            world.unlink();
+            world.collect(None);
+            world.collect(None);
+            reader.join().unwrap();
+            assert!(
+                lock(&world.limbo).is_none() || world.collect(None),
+                "nobody reads any more"
+            );
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_that_pins_again_is_waited_for_again() {
+        loom::model(|| {
+            let world = World::new();
+            let slot = world.epoch.register();
+            let reader = {
+                let world = Arc::clone(&world);
+                thread::spawn(move || {
+                    world.read(&slot);
+                    world.read(&slot);
+                })
+            };
+            world.unlink();
+            world.collect(None);
+            reader.join().unwrap();
+        });
+    }
+
+    /// The one that unlinks is not the one that frees, as in the engine.
+    #[test]
+    fn loom_another_thread_may_free() {
+        loom::model(|| {
+            let world = World::new();
+            let slot = world.epoch.register();
+            let reader = {
+                let world = Arc::clone(&world);
+                thread::spawn(move || world.read(&slot))
+            };
+            let writer = {
+                let world = Arc::clone(&world);
+                thread::spawn(move || world.unlink())
+            };
+            world.collect(None);
+            reader.join().unwrap();
+            writer.join().unwrap();
+        });
+    }
+
+    /// With no slot but its own the collector waits for nobody: whoever registers later must see the
+    /// unlinking, and whoever registered before must be waited for.
+    #[test]
+    fn loom_a_reader_may_register_while_the_only_other_one_frees() {
+        loom::model(|| {
+            let world = World::new();
+            let own = world.epoch.register();
+            let reader = {
+                let world = Arc::clone(&world);
+                thread::spawn(move || {
+                    let slot = world.epoch.register();
+                    world.read(&slot);
+                    world.epoch.unregister(&slot);
+                })
+            };
+            world.unlink();
+            world.collect(Some(&own));
+            reader.join().unwrap();
+        });
+    }
+}
