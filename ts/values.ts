@@ -8,8 +8,9 @@
  */
 import { markAsUntransferable } from "node:worker_threads";
 import { Decoder } from "./codec/decode.js";
-import { Encoder, notCacheable } from "./codec/encode.js";
+import { Encoder } from "./codec/encode.js";
 import { deepFreeze } from "./codec/freeze.js";
+import { notCacheable } from "./codec/refuse.js";
 import { Shapes } from "./codec/shapes.js";
 import { InvalidArgumentError, show, ValueNotCacheableError } from "./errors.js";
 import { Header, type NativeCache, type RawValue, SCRATCH_DATA } from "./native.js";

@@ -6,12 +6,10 @@
  * once, as `structuredClone` does, and its value stored. Invariant: `encode` leaves no reference to the value behind.
  */
 import { types } from "node:util";
-import { show, ValueNotCacheableError, ValueTooLargeError } from "../errors.js";
+import { show, ValueTooLargeError } from "../errors.js";
 import { DEPTH_MAX, Flag, Tag, VIEW_OF_PROTOTYPE } from "./format.js";
+import { classOf, notCacheable, pathOf, type Step } from "./refuse.js";
 import type { Shapes } from "./shapes.js";
-
-/** A property key, or for elements of sets and keys of maps a text in angle brackets. */
-type Step = string | number;
 
 const NOT_LATIN = /[\u0100-\uffff]/;
 const BUFFER_BYTES_START = 8 * 1024;
@@ -448,33 +446,4 @@ export class Encoder {
   #fail(reason: string, step: Step): never {
     notCacheable(pathOf([...this.#path.slice(1, this.#depth), step]), reason);
   }
-}
-
-/** Throws the error for the part of a value at `path`. */
-export function notCacheable(path: string, reason: string): never {
-  const message = `${path} ${reason}: it could not come back from the cache as it was.`;
-  throw new ValueNotCacheableError("ERR_VALUE_NOT_CACHEABLE", message, { path });
-}
-
-function pathOf(steps: readonly Step[]): string {
-  return steps.reduce<string>((path, step) => {
-    if (typeof step === "number") {
-      return `${path}[${step}]`;
-    }
-    if (step.startsWith("<") || /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(step)) {
-      return `${path}.${step}`;
-    }
-    return `${path}[${show(step)}]`;
-  }, "value");
-}
-
-/** The name of an object's class for a message; never runs an accessor of the object's. */
-function classOf(value: object): string {
-  for (let at: object | null = value; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const own: unknown = Object.getOwnPropertyDescriptor(at, "constructor")?.value;
-    if (typeof own === "function" && own.name !== "") {
-      return own.name;
-    }
-  }
-  return "unnamed";
 }
