@@ -84,7 +84,14 @@ pub(crate) fn verify(key: usize, bytes: &[u8]) -> u32 {
 
 pub(crate) fn name_of(n: usize) -> Vec<u8> {
     // Every fifth begins otherwise, for `delete_prefix`.
-    let name = format!("{}{n}", if n.is_multiple_of(5) { "prefix:" } else { "key:" });
+    let name = format!(
+        "{}{n}",
+        if n.is_multiple_of(5) {
+            "prefix:"
+        } else {
+            "key:"
+        }
+    );
     // Every 17th is so long that a small page's slot doesn't hold it.
     if n % 17 == 3 {
         format!("{name}:{}", "x".repeat(1_100)).into_bytes()
