@@ -211,7 +211,10 @@ class NearCache<T> implements Cache<T> {
   }
 
   stats(): CacheStats {
-    return this.#call(() => buildStats(this.#native.stats(), this.#l0));
+    return this.#call(() => {
+      this.#l0.reportHits();
+      return buildStats(this.#native.stats(), this.#l0);
+    });
   }
 
   close(): void {
@@ -219,6 +222,7 @@ class NearCache<T> implements Cache<T> {
       return;
     }
     this.#isClosed = true;
+    this.#l0.reportHits();
     // The signal line goes with the store: nothing may look at it any more.
     this.#l0 = L0.off();
     const reason = new CacheClosedError("ERR_CACHE_CLOSED", "The cache was closed while the value was being loaded.");
@@ -286,10 +290,8 @@ class NearCache<T> implements Cache<T> {
   #storeLoaded(key: string, snapshot: Snapshot, ttlMs: number | undefined): void {
     try {
       this.#call(() => {
-        // Only this thread's writes supersede a load; what another thread has stored meanwhile is newer, too.
-        if (!this.#native.has(key)) {
-          snapshot.write(key, ttlMs);
-        }
+        // This thread's writes supersede a load; what another thread has stored meanwhile is newer, too.
+        snapshot.writeIfAbsent(key, ttlMs);
       });
     } catch (error) {
       if (!(error instanceof ValueTooLargeError || error instanceof NoRoomError)) {

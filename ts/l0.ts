@@ -112,6 +112,7 @@ export class L0 {
   #youngExpiry = new ExpiryHeap();
   #oldExpiry = new ExpiryHeap();
   #turnAt = 0;
+  #reported = 0;
 
   /** `native` undefined: off, and every look-up goes to the store. */
   constructor(native: NativeCache | undefined, signal: ArrayBuffer | null, max: number, tickMs: number) {
@@ -173,6 +174,14 @@ export class L0 {
     }
   }
 
+  /** Adds the hits since the last time to the store's statistics, where all threads' are counted. */
+  reportHits(): void {
+    if (this.#native !== undefined && this.hits > this.#reported) {
+      this.#native.addHits(this.hits - this.#reported);
+      this.#reported = this.hits;
+    }
+  }
+
   /** Drops everything. */
   clear(): void {
     this.young = new Map();
@@ -206,6 +215,7 @@ export class L0 {
       }
     }
     if (((now - this.#turnAt) | 0) >= 0) {
+      this.reportHits();
       this.#turn(now);
     }
     this.#schedule();

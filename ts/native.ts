@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { NativeAddonError } from "./errors.js";
 
 /** The version of this interface; an addon of another version is refused. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 /** What the store is opened with. `fingerprint` is JSON of the options that all who attach must agree on. */
 export interface NativeOptions {
@@ -29,6 +29,9 @@ export interface NativeCache {
   peek(key: string): RawValue;
   set(key: string, value: string | number | null, ttlMs?: number): void;
   setBytes(key: string, kind: number, bytes: Uint8Array, length: number, ttlMs?: number): void;
+  /** As `set` and `setBytes` if there is no such entry; whether they stored it. */
+  setIfAbsent(key: string, value: string | number | null, ttlMs?: number): boolean;
+  setBytesIfAbsent(key: string, kind: number, bytes: Uint8Array, length: number, ttlMs?: number): boolean;
   has(key: string): boolean;
   delete(key: string): boolean;
   /** Milliseconds left, Infinity, or undefined when there is no such entry. */
@@ -45,6 +48,8 @@ export interface NativeCache {
   sharedBlobSet(bytes: Uint8Array, expectedVersion: number): boolean;
   sharedBlobVersion(): number;
   replaceScratch(scratch: ArrayBuffer): void;
+  /** Counts reads that this thread's L0 answered. */
+  addHits(count: number): void;
   stats(): NativeStats;
   close(): void;
 }

@@ -4,7 +4,7 @@ import type { NativeStats } from "./native.js";
 
 /** A cache's counters since it was created, and what it holds now. */
 export interface CacheStats {
-  /** Reads that found a value: in the shared store, by all threads, and in this thread's L0. */
+  /** Reads that found a value, by all threads. What other threads' L0 answered is added about once a second. */
   readonly hits: number;
   /** Reads that found none, by all threads. */
   readonly misses: number;
@@ -29,12 +29,11 @@ export interface CacheStats {
 }
 
 export function buildStats(native: NativeStats, l0: L0): CacheStats {
-  const hits = native.hits + l0.hits;
-  const reads = hits + native.misses;
+  const reads = native.hits + native.misses;
   return {
-    hits,
+    hits: native.hits,
     misses: native.misses,
-    hitRatio: reads === 0 ? 0 : hits / reads,
+    hitRatio: reads === 0 ? 0 : native.hits / reads,
     sets: native.sets,
     deletes: native.deletes,
     evictions: native.evictions,

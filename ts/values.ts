@@ -39,8 +39,8 @@ export function newScratch(byteLength: number = SCRATCH_BYTES): ArrayBuffer {
 
 /** A value taken apart once, to be stored and to be handed to several callers that must not share it. */
 export interface Snapshot {
-  /** Stores it. */
-  write(key: string, ttlMs: number | undefined): void;
+  /** Stores it unless there is an entry of that key, and tells whether it did: one step, also against other threads. */
+  writeIfAbsent(key: string, ttlMs: number | undefined): boolean;
   /** The value as a reader of the cache gets it. */
   give(): unknown;
 }
@@ -112,7 +112,7 @@ export class Values {
   /** Takes a value apart without storing it yet. */
   snapshot(value: unknown): Snapshot {
     if (typeof value === "string" || typeof value === "number" || value === null) {
-      return { write: (key, ttlMs) => this.#native.set(key, value, ttlMs), give: () => value };
+      return { writeIfAbsent: (key, ttlMs) => this.#native.setIfAbsent(key, value, ttlMs), give: () => value };
     }
     this.#spare ??= { encoder: new Encoder(this.#shapes, 2 ** 31), decoder: new Decoder(this.#shapes) };
     const { encoder, decoder } = this.#spare;
@@ -123,7 +123,7 @@ export class Values {
     encoder.trim();
     let shared: unknown;
     return {
-      write: (key, ttlMs) => this.#native.setBytes(key, kind, bytes, length, ttlMs),
+      writeIfAbsent: (key, ttlMs) => this.#native.setBytesIfAbsent(key, kind, bytes, length, ttlMs),
       give: () => {
         if (shared !== undefined) {
           return shared;

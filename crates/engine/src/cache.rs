@@ -63,9 +63,10 @@ impl Cache {
         self.engine.key_bytes_max()
     }
 
-    /// The words that tell an L0 whether it is current.
-    pub fn signal(&self) -> &Signal {
-        self.engine.common.changes.signal()
+    /// The words that tell an L0 whether it is current. They may outlive the cache, and stand still
+    /// then.
+    pub fn signal(&self) -> Arc<Signal> {
+        Arc::clone(self.engine.common.changes.signal())
     }
 
     /// Moves time forward, removes what has expired, gives memory back: what the helper thread does

@@ -12,7 +12,7 @@
 //! A reader that fell behind by more than the log holds is told that it lapsed and drops all it
 //! has. So it is when the cache is cleared, and when a key is too long to be worth keeping.
 
-use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering, lock};
 
 /// Changes that the log remembers.
 #[cfg(not(loom))]
@@ -23,8 +23,8 @@ const LENGTH: u64 = 2;
 const KEY_BYTES_MAX: usize = 512;
 
 /// One cache line of shared memory that tells an L0 whether anything it holds may have changed or
-/// expired. Its address is stable for as long as a [`Cache`](crate::Cache) or
-/// [`Handle`](crate::Handle) lives; it may be mapped into JavaScript as an external buffer.
+/// expired. It lives in an allocation of its own, so that it may be mapped into JavaScript as an external
+/// buffer that outlives the cache.
 #[repr(C, align(64))]
 pub struct Signal {
     /// Moves whenever the change log does: the low 32 bits of its sequence.
@@ -62,18 +62,18 @@ struct Ring {
 
 /// See the module's documentation.
 pub(crate) struct ChangeLog {
-    signal: Signal,
+    signal: Arc<Signal>,
     ring: Mutex<Ring>,
 }
 
 impl ChangeLog {
     pub(crate) fn new() -> Self {
         Self {
-            signal: Signal {
+            signal: Arc::new(Signal {
                 changes: AtomicU32::new(0),
                 now: AtomicU32::new(0),
                 unused: std::array::from_fn(|_| AtomicU32::new(0)),
-            },
+            }),
             ring: Mutex::new(Ring {
                 sequence: 0,
                 floor: 0,
@@ -82,7 +82,7 @@ impl ChangeLog {
         }
     }
 
-    pub(crate) fn signal(&self) -> &Signal {
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
         &self.signal
     }
 
@@ -209,7 +209,6 @@ mod tests {
 mod models {
     use super::*;
     use crate::watch::WatchFlags;
-    use loom::sync::Arc;
     use loom::thread;
 
     /// A writer replaces a record; an L0 reads, watches, keeps a copy. Whatever the interleaving,

@@ -20,11 +20,7 @@
 //!
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
-use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
-#[cfg(loom)]
-use loom::sync::Arc;
-#[cfg(not(loom))]
-use std::sync::Arc;
+use crate::sync::{Arc, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
 
 /// A slot's value while its reader is not pinned. Epochs start at 1.
 const QUIESCENT: u64 = 0;

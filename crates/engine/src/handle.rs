@@ -405,6 +405,11 @@ impl Handle {
         Ok(deleted)
     }
 
+    /// Counts hits that an L0 answered without asking.
+    pub fn add_hits(&self, hits: u64) {
+        self.counts.add_hits(hits);
+    }
+
     /// Visits the keys of watched entries that changed since this handle's last call, or tells that
     /// too much changed and every copy must be dropped. `visit` may do what it likes.
     pub fn drain_changes(&self, mut visit: impl FnMut(&[u8])) -> Drained {

@@ -17,6 +17,7 @@
 //! Where to look: the read path is [`Handle::get`] → `index` → `memory::record`; the write path is
 //! `engine` → `room` (if there is none) → `shard`; who may stay is decided in `eviction`, by the means of `policy`.
 
+mod account;
 #[cfg(not(loom))]
 mod cache;
 mod changes;

@@ -5,11 +5,12 @@
 //! records' own links, so retiring allocates nothing. A full chain is handed over as a *bag* with
 //! the epoch's stamp.
 
+use crate::account::Account;
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::index::Retired;
 use crate::memory::allocator::Allocator;
 use crate::memory::region::Loc;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Mutex, Ordering, lock};
 use std::collections::VecDeque;
 
 /// A chain is handed over when it has this many records: often enough that little memory waits,
@@ -64,8 +65,7 @@ struct Bag {
 /// All bags of a cache.
 pub(crate) struct Limbo {
     bags: Mutex<VecDeque<Bag>>,
-    records: AtomicU64,
-    bytes: AtomicU64,
+    account: Account,
     bytes_max: u64,
 }
 
@@ -73,14 +73,13 @@ impl Limbo {
     pub(crate) fn new(budget: u64) -> Self {
         Self {
             bags: Mutex::new(VecDeque::new()),
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            account: Account::new(),
             bytes_max: (budget / BUDGET_SHARE).min(BYTES_MAX),
         }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.account.bytes()
     }
 
     /// Whether a chain should be handed over now.
@@ -92,7 +91,7 @@ impl Limbo {
 
     /// Whether so much waits that it should be freed now.
     pub(crate) fn is_overdue(&self) -> bool {
-        self.records.load(Ordering::Relaxed) > RECORDS_MAX || self.bytes() > self.bytes_max
+        self.account.records() > RECORDS_MAX || self.bytes() > self.bytes_max
     }
 
     /// Takes a chain over. Everything in it was unlinked before.
@@ -102,9 +101,7 @@ impl Limbo {
         }
         let content = std::mem::take(pending);
         let mut bags = lock(&self.bags);
-        self.records
-            .fetch_add(content.records as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(content.bytes, Ordering::Relaxed);
+        self.account.add(content.records as u64, content.bytes);
         bags.push_back(Bag {
             stamp: epoch.stamp(),
             content,
@@ -125,9 +122,8 @@ impl Limbo {
             }
         }
         for bag in free {
-            self.records
-                .fetch_sub(bag.content.records as u64, Ordering::Relaxed);
-            self.bytes.fetch_sub(bag.content.bytes, Ordering::Relaxed);
+            self.account
+                .take_off(bag.content.records as u64, bag.content.bytes);
             free_bag(allocator, bag.content);
         }
     }

@@ -51,6 +51,12 @@ impl ReadCounts {
         Self::raise(&self.counts.0[1]);
     }
 
+    /// Hits that an L0 answered.
+    pub(crate) fn add_hits(&self, hits: u64) {
+        let count = &self.counts.0[0];
+        count.store(count.load(Ordering::Relaxed) + hits, Ordering::Relaxed);
+    }
+
     /// A plain load and store: there is one writer.
     #[inline(always)]
     fn raise(count: &AtomicU64) {

@@ -2,9 +2,10 @@
 
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::Arc;
 
 use napi_sys as sys;
-use nearcache_engine::{Cache, Cursor, Drained};
+use nearcache_engine::{Cache, Cursor, Drained, Signal};
 
 use crate::entry::{Call, native};
 use crate::errors::Failure;
@@ -47,6 +48,13 @@ native! {
     /// `replaceScratch(buffer)`.
     replace_scratch[1] = |call| {
         call.handle.live()?.scratch.replace(call.env, call.args[0])?;
+        Ok(Val::UNDEFINED)
+    };
+    /// `addHits(count)`: reads that this thread's L0 answered.
+    add_hits[1] = |call| {
+        let live = call.handle.live()?;
+        let count = call.env.as_number(call.args[0]).unwrap_or(0.0);
+        live.engine.add_hits(count as u64);
         Ok(Val::UNDEFINED)
     };
     /// `stats()`.
@@ -107,17 +115,17 @@ fn drain<'c>(call: &Call<'c, 0>) -> Result<Val<'c>, Failure> {
 }
 
 fn signal_buffer<'c>(env: Env<'c>, cache: &Cache) -> Result<Val<'c>, Failure> {
-    let line = ptr::from_ref(cache.signal()).cast_mut().cast::<c_void>();
-    let keeper = Box::into_raw(Box::new(cache.clone())).cast::<c_void>();
+    // The buffer keeps the line, not the cache: it lives until a garbage collection, the cache until it is closed.
+    let line = Arc::into_raw(cache.signal()).cast_mut().cast::<c_void>();
     let mut buffer = ptr::null_mut();
-    // SAFETY: the line has SIGNAL_BYTES bytes and lives as long as `keeper`, which the finalizer frees.
+    // SAFETY: the line has SIGNAL_BYTES bytes and lives as long as our reference, which the finalizer drops.
     let status = unsafe {
         sys::napi_create_external_arraybuffer(
             env.raw(),
             line,
             SIGNAL_BYTES,
-            Some(drop_keeper),
-            keeper,
+            Some(drop_line),
+            ptr::null_mut(),
             &mut buffer,
         )
     };
@@ -126,7 +134,7 @@ fn signal_buffer<'c>(env: Env<'c>, cache: &Cache) -> Result<Val<'c>, Failure> {
         return Ok(unsafe { Val::from_raw(buffer) });
     }
     // SAFETY: Node took no buffer and will call no finalizer.
-    drop(unsafe { Box::from_raw(keeper.cast::<Cache>()) });
+    drop(unsafe { Arc::from_raw(line.cast_const().cast::<Signal>()) });
     if status == sys::Status::napi_no_external_buffers_allowed {
         env.null()
     } else {
@@ -134,13 +142,9 @@ fn signal_buffer<'c>(env: Env<'c>, cache: &Cache) -> Result<Val<'c>, Failure> {
     }
 }
 
-unsafe extern "C" fn drop_keeper(_env: sys::napi_env, _data: *mut c_void, keeper: *mut c_void) {
-    // SAFETY: the box that `signal_buffer` handed over; Node calls this once.
-    let keeper = unsafe { Box::from_raw(keeper.cast::<Cache>()) };
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(keeper)));
-    if let Err(payload) = dropped {
-        std::mem::forget(payload); // its drop might panic again
-    }
+unsafe extern "C" fn drop_line(_env: sys::napi_env, line: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the reference that `signal_buffer` handed over; Node calls this once.
+    drop(unsafe { Arc::from_raw(line.cast_const().cast::<Signal>()) });
 }
 
 fn replace_blob<'c>(call: &Call<'c, 2>) -> Result<Val<'c>, Failure> {

@@ -17,9 +17,13 @@ native! {
     /// `peek(key)`: no statistics, no frequency.
     peek[1] = |call| look_up(call, Counted::No);
     /// `set(key, value, ttlMs?)` of a string, a number or null.
-    set[3] = set_native;
+    set[3] = |call| set_native(call, Unless::Never).map(|_| Val::UNDEFINED);
+    /// `setIfAbsent(key, value, ttlMs?)`: as `set`, if there is no such entry; whether it did.
+    set_if_absent[3] = |call| call.env.boolean(set_native(call, Unless::Present)?);
     /// `setBytes(key, kind, bytes, length, ttlMs?)`; `bytes` null: they lie in scratch, after the header.
-    set_bytes[5] = set_foreign;
+    set_bytes[5] = |call| set_foreign(call, Unless::Never).map(|_| Val::UNDEFINED);
+    /// `setBytesIfAbsent(key, kind, bytes, length, ttlMs?)`: as `setBytes`, if there is no such entry.
+    set_bytes_if_absent[5] = |call| call.env.boolean(set_foreign(call, Unless::Present)?);
     /// `has(key)`: no statistics.
     has[1] = |call| with_key(call, |call, live, key| call.env.boolean(live.engine.contains(key)));
     /// `delete(key)`: whether there was such an entry.
@@ -55,10 +59,10 @@ fn look_up<'c>(call: &Call<'c, 1>, counted: Counted) -> Result<Val<'c>, Failure>
 
 /// Reads the first argument as a key and goes on.
 #[inline(always)]
-fn with_key<'c, const ARGS: usize>(
+fn with_key<'c, R, const ARGS: usize>(
     call: &Call<'c, ARGS>,
-    body: impl FnOnce(&Call<'c, ARGS>, &Live, &[u8]) -> Result<Val<'c>, Failure>,
-) -> Result<Val<'c>, Failure> {
+    body: impl FnOnce(&Call<'c, ARGS>, &Live, &[u8]) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     let live = call.handle.live()?;
     let mut buffer = KeyBuffer::new();
     let key = keys::read(call.env, call.args[0], &mut buffer)?;
@@ -75,20 +79,45 @@ fn ttl_at<const ARGS: usize>(call: &Call<'_, ARGS>, index: usize) -> Result<Ttl,
     }
 }
 
-fn set_native<'c>(call: &Call<'c, 3>) -> Result<Val<'c>, Failure> {
+fn set_native(call: &Call<'_, 3>, unless: Unless) -> Result<bool, Failure> {
     with_key(call, |call, live, key| {
-        values::store(call.env, live, key, call.args[1], ttl_at(call, 2)?)?;
-        Ok(Val::UNDEFINED)
+        let ttl = ttl_at(call, 2)?;
+        values::store(call.env, live, call.args[1], |value, kind| {
+            put(live, key, value, kind, ttl, unless)
+        })
     })
 }
 
-fn set_foreign<'c>(call: &Call<'c, 5>) -> Result<Val<'c>, Failure> {
+fn set_foreign(call: &Call<'_, 5>, unless: Unless) -> Result<bool, Failure> {
     with_key(call, |call, live, key| {
         let kind = values::foreign_kind(call.env, call.args[1])?;
         let ttl = ttl_at(call, 4)?;
-        live.engine
-            .set(key, bytes_argument(call, live)?, kind, ttl)?;
-        Ok(Val::UNDEFINED)
+        put(live, key, bytes_argument(call, live)?, kind, ttl, unless)
+    })
+}
+
+/// When a value is not stored.
+#[derive(Clone, Copy)]
+enum Unless {
+    Never,
+    Present,
+}
+
+#[inline(always)]
+fn put(
+    live: &Live,
+    key: &[u8],
+    value: &[u8],
+    kind: u8,
+    ttl: Ttl,
+    unless: Unless,
+) -> Result<bool, Failure> {
+    Ok(match unless {
+        Unless::Never => {
+            live.engine.set(key, value, kind, ttl)?;
+            true
+        }
+        Unless::Present => live.engine.set_if_absent(key, value, kind, ttl)?,
     })
 }
 

@@ -36,7 +36,7 @@ use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 
 /// Raised whenever the interface that ts/native.ts declares changes.
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 
 /// The engine's limits, as ts/ needs them for its own validation.
 #[napi(object)]

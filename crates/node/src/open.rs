@@ -18,11 +18,13 @@ use crate::{cold, hot, registry};
 type Function = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 /// The functions of a handle, as ts/native.ts declares them.
-const FUNCTIONS: [(&CStr, Function); 20] = [
+const FUNCTIONS: [(&CStr, Function); 23] = [
     (c"get", hot::get),
     (c"peek", hot::peek),
     (c"set", hot::set),
     (c"setBytes", hot::set_bytes),
+    (c"setIfAbsent", hot::set_if_absent),
+    (c"setBytesIfAbsent", hot::set_bytes_if_absent),
     (c"has", hot::has),
     (c"delete", hot::delete),
     (c"ttl", hot::remaining),
@@ -37,6 +39,7 @@ const FUNCTIONS: [(&CStr, Function); 20] = [
     (c"sharedBlobSet", cold::blob_set),
     (c"sharedBlobVersion", cold::blob_version),
     (c"replaceScratch", cold::replace_scratch),
+    (c"addHits", cold::add_hits),
     (c"stats", cold::stats),
     (c"close", cold::close),
 ];

@@ -4,7 +4,7 @@
 //! would understand, and come back without a codec. Inside the engine's closure bytes are only copied; JavaScript
 //! values are made after it.
 
-use nearcache_engine::{Ttl, Value};
+use nearcache_engine::Value;
 
 use crate::errors::Failure;
 use crate::handle::Live;
@@ -118,15 +118,14 @@ fn native_to_js<'c>(env: Env<'c>, kind: u8, bytes: &[u8]) -> Result<Val<'c>, Fai
     }
 }
 
-/// Stores a string, a number or null.
+/// Hands the bytes and the kind of a string, a number or null to `put`.
 #[inline(always)]
-pub fn store<'c>(
-    env: Env<'c>,
+pub fn store<R>(
+    env: Env<'_>,
     live: &Live,
-    key: &[u8],
-    value: Val<'c>,
-    ttl: Ttl,
-) -> Result<(), Failure> {
+    value: Val<'_>,
+    put: impl FnOnce(&[u8], u8) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     let bytes_max = usize::try_from(live.value_bytes_max).unwrap_or(usize::MAX);
     // SAFETY: the only use of the text buffer in this call; Node writes initialised bytes.
     match text::read(env, value, unsafe { live.text_uninit() }, bytes_max) {
@@ -136,44 +135,36 @@ pub fn store<'c>(
                 Encoding::Utf8 => UTF8,
                 Encoding::Wtf8 => WTF8,
             };
-            Ok(live.engine.set(key, &text, kind, ttl)?)
+            put(&text, kind)
         }
         Err(Refused::TooLong { length }) => Err(Failure::ValueTooLarge {
             length,
             max: live.value_bytes_max,
         }),
-        Err(Refused::NotString) => store_other(env, live, key, value, ttl),
+        Err(Refused::NotString) => store_other(env, value, put),
     }
 }
 
-fn store_other<'c>(
-    env: Env<'c>,
-    live: &Live,
-    key: &[u8],
-    value: Val<'c>,
-    ttl: Ttl,
-) -> Result<(), Failure> {
+fn store_other<R>(
+    env: Env<'_>,
+    value: Val<'_>,
+    put: impl FnOnce(&[u8], u8) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     if let Some(number) = env.as_number(value) {
-        return store_number(live, key, number, ttl);
+        return match numbers::as_integer(number) {
+            Some(integer) => put(
+                numbers::format(integer, &mut [0; DECIMAL_BYTES_MAX]),
+                INTEGER,
+            ),
+            None => put(&number.to_le_bytes(), FLOAT),
+        };
     }
     if env.type_of(value) == Some(napi_sys::ValueType::napi_null) {
-        return Ok(live.engine.set(key, &[], NULL, ttl)?);
+        return put(&[], NULL);
     }
     Err(Failure::InvalidOption(
         "set takes a string, a number or null; setBytes takes the rest".to_owned(),
     ))
-}
-
-fn store_number(live: &Live, key: &[u8], number: f64, ttl: Ttl) -> Result<(), Failure> {
-    match numbers::as_integer(number) {
-        Some(integer) => {
-            let mut text = [0; DECIMAL_BYTES_MAX];
-            Ok(live
-                .engine
-                .set(key, numbers::format(integer, &mut text), INTEGER, ttl)?)
-        }
-        None => Ok(live.engine.set(key, &number.to_le_bytes(), FLOAT, ttl)?),
-    }
 }
 
 /// A kind whose bytes come from ts/: not one that is converted natively, whose bytes this file vouches for.
