@@ -1,6 +1,6 @@
 // stats() counts what happened, in L0 and in the store, and says what is held.
 import { expect, test } from "vitest";
-import { newCache } from "./support/caches.js";
+import { newCache, uniqueName } from "./support/caches.js";
 
 test("a new cache has counted nothing", () => {
   const cache = newCache({ maxMemory: "32mb" });
@@ -53,4 +53,15 @@ test("deletes and evictions are counted, and memory stays within its budget", ()
   expect(stats.entries).toBeLessThan(8_000);
   expect(stats.memory.used).toBeLessThanOrEqual(stats.memory.max);
   expect(cache.size).toBe(stats.entries);
+});
+
+test("hits that another handle's L0 answered are counted for all handles of the store", () => {
+  const name = uniqueName();
+  const one = newCache<object>({ name });
+  const other = newCache<object>({ name });
+  one.set("key", { a: 1 });
+  for (let i = 0; i < 100; i++) one.get("key");
+  expect(one.stats().l0.hits).toBeGreaterThan(50);
+  one.close();
+  expect(other.stats()).toMatchObject({ hits: 100, l0: { hits: 0 } });
 });
