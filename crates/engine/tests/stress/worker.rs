@@ -14,6 +14,35 @@ pub(crate) struct Own {
     pub(crate) writes: u32,
 }
 
+/// What a writer does to a key.
+#[derive(Clone, Copy, PartialEq)]
+enum Action {
+    Set,
+    SetIfAbsent,
+    Replace,
+    CompareAndSet,
+    Touch,
+    Delete,
+}
+
+impl Action {
+    fn pick(rng: &mut Rng) -> Self {
+        match rng.below(16) {
+            0..10 => Self::Set,
+            10 => Self::SetIfAbsent,
+            11 => Self::Replace,
+            12 => Self::CompareAndSet,
+            13 => Self::Touch,
+            _ => Self::Delete,
+        }
+    }
+
+    /// Whether it stores a new value, if it does anything.
+    fn stores(self) -> bool {
+        !matches!(self, Self::Touch | Self::Delete)
+    }
+}
+
 /// A thread that writes its own keys and reads everybody's.
 pub(crate) struct Worker<'a> {
     pub(crate) shared: &'a Shared,
@@ -122,66 +151,58 @@ impl<'a> Worker<'a> {
         let now_min_ms = shared.now_min_ms.load(Ordering::SeqCst);
         let ttl_ms = (scenario.expiring && self.rng.one_in(2)).then(|| 1 + self.rng.next() % 400);
         let ttl = ttl_ms.map_or(Ttl::Forever, Ttl::Millis);
-        let choice = self.rng.below(16);
+        let action = Action::pick(&mut self.rng);
         let write = own.writes + 1;
-        if choice < 13 {
-            fill(
-                n,
-                write,
-                (scenario.size)(&mut self.rng, progress),
-                &mut self.buffer,
-            );
+        if action.stores() {
+            let len = (scenario.size)(&mut self.rng, progress);
+            fill(n, write, len, &mut self.buffer);
         }
-        let (name, value, kind) = (&key.name[..], &self.buffer[..], (write % 16) as u8);
-        let was_present = own.returned.present;
-        let stored = match choice {
-            0..10 => self
-                .handle
-                .set(name, value, kind, ttl)
-                .map(|()| true)
-                .unwrap(),
-            10 => {
-                let stored = self.handle.set_if_absent(name, value, kind, ttl).unwrap();
-                assert!(stored || was_present, "key {n} came back");
-                stored
-            }
-            11 => self.handle.replace(name, value, kind, ttl).unwrap(),
-            12 => {
-                let version = self.handle.peek(name, |value| value.version());
-                version.is_some_and(|version| {
-                    self.handle
-                        .compare_and_set(name, version, value, kind, ttl)
-                        .unwrap()
-                })
-            }
-            13 => self.handle.touch(name, ttl).unwrap(),
-            _ => self.handle.delete(name).unwrap(),
-        };
-        assert!(!stored || choice < 11 || was_present, "key {n} came back");
-        match choice {
-            0..13 if stored => {
-                own.writes = write;
-                (own.returned.present, own.returned.write_min) = (true, write);
-            }
-            // Refused because there is an entry.
-            10 => {}
-            13 if stored => {}
+        let done = self.perform(action, &key.name, (write % 16) as u8, ttl);
+        let needs_entry = !matches!(action, Action::Set | Action::SetIfAbsent);
+        assert!(
+            !done || !needs_entry || own.returned.present,
+            "key {n} came back"
+        );
+        let refused_by_an_entry = action == Action::SetIfAbsent && !done;
+        assert!(
+            !refused_by_an_entry || own.returned.present,
+            "key {n} came back"
+        );
+        if done && action.stores() {
+            own.writes = write;
+            (own.returned.present, own.returned.write_min) = (true, write);
+            key.born.store(born, Ordering::Release);
+        } else if !(refused_by_an_entry || done && action == Action::Touch) {
             // Absent now, if it wasn't before; and for good, until it is written again.
-            _ => (own.returned.present, own.returned.write_min) = (false, own.writes + 1),
+            (own.returned.present, own.returned.write_min) = (false, own.writes + 1);
         }
-        if stored && choice <= 13 {
+        if done && action != Action::Delete {
             let now_max_ms = shared.now_max_ms.load(Ordering::SeqCst);
             let ends = ttl_ms.map_or((u64::MAX, u64::MAX), |ttl| {
                 (now_min_ms + ttl, now_max_ms + ttl + LATE_MS)
             });
-            if choice < 13 {
-                key.born.store(born, Ordering::Release);
-            }
             key.live_until_ms.store(ends.0, Ordering::Release);
             key.over_at_ms.store(ends.1, Ordering::Release);
         }
         self.own[n] = own;
         key.returned.store(own.returned.pack(), Ordering::SeqCst);
+    }
+
+    /// Whether it did what it says.
+    fn perform(&self, action: Action, name: &[u8], kind: u8, ttl: Ttl) -> bool {
+        let (handle, value) = (&self.handle, &self.buffer[..]);
+        let result = match action {
+            Action::Set => handle.set(name, value, kind, ttl).map(|()| true),
+            Action::SetIfAbsent => handle.set_if_absent(name, value, kind, ttl),
+            Action::Replace => handle.replace(name, value, kind, ttl),
+            Action::CompareAndSet => match handle.peek(name, |value| value.version()) {
+                Some(version) => handle.compare_and_set(name, version, value, kind, ttl),
+                None => Ok(false),
+            },
+            Action::Touch => handle.touch(name, ttl),
+            Action::Delete => handle.delete(name),
+        };
+        result.expect("there is always room for one more")
     }
 }
 
