@@ -156,6 +156,7 @@ impl Handle {
         // SAFETY: as the caller promises.
         let found = unsafe {
             shard.index.find(&engine.common.allocator, hash, |loc| {
+                records.prefetch_payload(loc);
                 records.key_is(loc, key)
             })
         };

@@ -21,6 +21,7 @@ use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, ClassTable};
 use super::region::{Loc, Region};
 use crate::clock::Expiry;
 use crate::hash::KeyHash;
+use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use crate::watch::WatchFlags;
 
@@ -34,6 +35,10 @@ pub(crate) const HITS_MAX: u8 = 3;
 const HITS_MASK: u8 = 0b11;
 const CHUNKED: u8 = 1 << 2;
 const FAR_EXPIRY: u8 = 1 << 3;
+
+/// Lines fetched ahead of a read: more would only help values that take long to copy anyway.
+const PAYLOAD_LINES_AHEAD: usize = 2;
+const LINE_BYTES: usize = 64;
 
 /// In a retired record's wheel link: its chunks belong to a copy of it.
 const CHUNKS_MOVED: u32 = u32::MAX;
@@ -404,6 +409,16 @@ impl Records {
         // SAFETY: the rest of the payload ends inside the slot, which was sized for it.
         let address = unsafe { self.region.at(loc).add(within) };
         (address.as_ptr(), usize::MAX)
+    }
+
+    /// Asks for the lines behind the header's, so that header, key and value of a small record are
+    /// waited for once, not one after the other.
+    #[inline(always)]
+    pub(crate) fn prefetch_payload(&self, loc: Loc) {
+        let header = self.region.at(loc).as_ptr();
+        for line in 1..=PAYLOAD_LINES_AHEAD {
+            prefetch_line(header.wrapping_add(line * LINE_BYTES));
+        }
     }
 
     /// Whether the record's key is `key`.
