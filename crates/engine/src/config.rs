@@ -2,19 +2,21 @@
 
 use crate::clock::{Clock, TTL_MS_MAX, Ttl};
 use crate::error::ConfigError;
-use crate::limits::{MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES};
+use crate::limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES};
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::ClassTable;
 
 /// Values are at most this share of the budget unless configured otherwise.
 const VALUE_SHARE: u64 = 8;
+/// Keys are at most this share of the budget, so that a record of one fits beside others.
+const KEY_SHARE: u64 = 8;
 /// Values are at most this large unless configured otherwise, in bytes.
 const VALUE_BYTES_DEFAULT_MAX: u64 = 16 << 20;
 /// One value may never take more than this share of the budget: it must be possible to have an old
 /// and a new copy of it, and other entries.
 const VALUE_SHARE_LIMIT: u64 = 4;
 
-const PAGE_BYTES_MIN: u64 = 4 * 1024;
+const PAGE_BYTES_MIN: u64 = 1024;
 const PAGE_BYTES_MAX: u64 = 256 * 1024;
 /// Pages per region that are aimed for: enough that a page per size class is a small part.
 const PAGES_AIMED: u64 = 512;
@@ -68,6 +70,8 @@ pub(crate) struct Layout {
     /// Bytes of the budget that are neither pages nor sketch.
     pub(crate) bookkeeping_bytes: u64,
     pub(crate) shard_bits: u32,
+    pub(crate) classes: ClassTable,
+    pub(crate) key_bytes_max: usize,
     pub(crate) value_bytes_max: u64,
     /// `None`: for ever.
     pub(crate) default_ttl_ms: Option<u64>,
@@ -98,7 +102,9 @@ impl Layout {
             sketch_bytes: sketch_bytes as usize,
             bookkeeping_bytes: fixed - sketch_bytes,
             shard_bits,
-            value_bytes_max: Self::value_bytes_max(config, budget, page_bytes as usize)?,
+            classes: classes(budget, page_bytes),
+            key_bytes_max: key_bytes_max(budget),
+            value_bytes_max: Self::value_bytes_max(config, budget, page_bytes)?,
             default_ttl_ms: Self::default_ttl_ms(config)?,
             seed: config.seed.unwrap_or_else(crate::hash::random_seed),
         })
@@ -120,14 +126,9 @@ impl Layout {
         Ok(given.ilog2())
     }
 
-    fn value_bytes_max(
-        config: &Config,
-        budget: u64,
-        page_bytes: usize,
-    ) -> Result<u64, ConfigError> {
-        let limit = ClassTable::new(page_bytes)
-            .value_bytes_limit()
-            .min(budget / VALUE_SHARE_LIMIT);
+    fn value_bytes_max(config: &Config, budget: u64, page_bytes: u64) -> Result<u64, ConfigError> {
+        let payload = classes(budget, page_bytes).payload_bytes_limit();
+        let limit = (payload - key_bytes_max(budget) as u64).min(budget / VALUE_SHARE_LIMIT);
         match config.max_value_size {
             None => Ok((budget / VALUE_SHARE)
                 .min(VALUE_BYTES_DEFAULT_MAX)
@@ -154,19 +155,28 @@ impl Layout {
 }
 
 /// The page size for a budget: small enough that a page per size class is a small part, large enough
-/// that the default value limit can be described.
+/// that the default value limit, beside the longest key, can be described.
 fn page_bytes(budget: u64) -> u64 {
-    let value = (budget / VALUE_SHARE).min(VALUE_BYTES_DEFAULT_MAX);
+    let value = (budget / VALUE_SHARE).min(VALUE_BYTES_DEFAULT_MAX) + key_bytes_max(budget) as u64;
     let aimed = previous_power_of_two(budget / PAGES_AIMED).clamp(PAGE_BYTES_MIN, PAGE_BYTES_MAX);
-    let fits = |page_bytes: u64| ClassTable::new(page_bytes as usize).value_bytes_limit() >= value;
+    let fits = |page_bytes: u64| classes(budget, page_bytes).payload_bytes_limit() >= value;
     std::iter::successors(Some(aimed), |page_bytes| Some(page_bytes * 2))
         .find(|page_bytes| *page_bytes >= PAGE_BYTES_MAX || fits(*page_bytes))
         .unwrap_or(PAGE_BYTES_MAX)
 }
 
+fn classes(budget: u64, page_bytes: u64) -> ClassTable {
+    ClassTable::new(page_bytes as usize, (budget / page_bytes) as usize)
+}
+
+/// The longest key for a budget, in bytes.
+fn key_bytes_max(budget: u64) -> usize {
+    KEY_BYTES_MAX.min((budget / KEY_SHARE) as usize)
+}
+
 /// Heap bytes beside the region and the sketch.
 fn bookkeeping_bytes(budget: u64, page_bytes: u64, shard_bits: u32) -> u64 {
-    let classes = ClassTable::new(page_bytes as usize).len();
+    let classes = classes(budget, page_bytes).len();
     let pages = (budget / page_bytes) as usize;
     let shards = SHARD_OVERHEAD_BYTES << shard_bits;
     (Allocator::overhead_bytes(pages, classes) + shards) as u64

@@ -12,9 +12,7 @@ use crate::error::{ConfigError, Error};
 use crate::hash::{KeyHash, KeyHasher};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo};
-use crate::limits::KEY_BYTES_MAX;
 use crate::memory::allocator::{Allocator, Emptying};
-use crate::memory::classes::ClassTable;
 use crate::memory::record::{NewRecord, Records};
 use crate::memory::region::{HEAD_BYTES, Loc, Region};
 use crate::policy::sketch::Sketch;
@@ -22,8 +20,6 @@ use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
 use crate::sync::{CacheAligned, Mutex};
 
-/// A key may take at most this part of the budget.
-const KEY_SHARE: u64 = 8;
 /// The sketch's period is adjusted once in this many writes of a shard.
 const PERIOD_CHECK_MASK: u64 = 255;
 /// Entries that one hold of a shard's lock expires: about ten microseconds of work.
@@ -48,7 +44,7 @@ impl From<Poisoned> for Error {
 impl Engine {
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let layout = Layout::of(config)?;
-        let classes = ClassTable::new(layout.page_bytes);
+        let classes = layout.classes.clone();
         let head_bytes = layout.page_bytes.max(HEAD_BYTES);
         let region = Region::reserve(head_bytes + layout.page_count * layout.page_bytes)
             .map_err(ConfigError::Reserve)?;
@@ -106,7 +102,7 @@ impl Engine {
 
     /// The longest key that this cache accepts, in bytes.
     pub(crate) fn key_bytes_max(&self) -> usize {
-        KEY_BYTES_MAX.min((self.max_memory / KEY_SHARE) as usize)
+        self.common.layout.key_bytes_max
     }
 
     pub(crate) fn check_key(&self, key: &[u8]) -> Result<(), Error> {

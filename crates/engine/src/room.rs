@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
 use crate::memory::allocator::Purpose;
-use crate::memory::classes::Class;
+use crate::memory::classes::{Class, Use};
 use crate::memory::region::Loc;
 use crate::sync::thread;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const BATCH_SLOTS_MAX: u64 = 32;
 const BATCH_ENTRIES_SHARE: u64 = 64;
 /// ... and no more than this many bytes, so that no write takes long.
 const BATCH_BYTES_MAX: u64 = 256 * 1024;
+/// With fewer pages than this a record may take a slot of up to twice its size.
+const PAGES_FEW: usize = 192;
 /// Tries before the thread gives way to readers that hold what was evicted.
 const EAGER_ATTEMPTS: u32 = 16;
 /// Tries before it sleeps between them.
@@ -56,11 +58,30 @@ impl Engine {
             if let Some(loc) = self.common.allocator.allocate(class, Purpose::Entry) {
                 return Ok(loc);
             }
+            if let Some(loc) = self.borrow_larger_slot(class) {
+                return Ok(loc);
+            }
             self.make_some_room(slot_bytes, shard, attempt, own)?;
         }
         Err(Error::NoRoom {
             bytes: slot_bytes as usize,
         })
+    }
+
+    /// Where pages are few, a free slot of a somewhat larger class: there, a page is too much to wait
+    /// for until it is empty.
+    fn borrow_larger_slot(&self, class: Class) -> Option<Loc> {
+        let classes = &self.records().classes;
+        if self.common.layout.page_count >= PAGES_FEW || classes.use_of(class) != Use::Record {
+            return None;
+        }
+        let bytes_max = classes.slot_bytes(class) * 2;
+        (class.0 + 1..)
+            .map(Class)
+            .take_while(|larger| {
+                classes.use_of(*larger) == Use::Record && classes.slot_bytes(*larger) <= bytes_max
+            })
+            .find_map(|larger| self.common.allocator.allocate(larger, Purpose::WithinClass))
     }
 
     /// The index of a shard has no room to grow: frees a page for it.

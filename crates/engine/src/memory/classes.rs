@@ -7,7 +7,7 @@
 
 use super::record::HEADER_BYTES;
 use super::region::GRANULE_BYTES;
-use crate::limits::{BLOCK_VARIANTS, KEY_BYTES_MAX};
+use crate::limits::BLOCK_VARIANTS;
 
 /// Index of a size class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,9 @@ pub(crate) enum Use {
 const FINE_STEP: usize = 8;
 const FINE_MAX: usize = 256;
 const STEPS_PER_DOUBLING: usize = 8;
+/// With fewer pages than these the steps double, once for each: every class in use holds a page that
+/// is half empty on average, so few pages bear few classes.
+const COARSENESS: [usize; 2] = [192, 96];
 /// Smallest slot: a header, a short key and nothing else.
 const SLOT_MIN: usize = 40;
 /// Pages of at least this size have slots of at most an eighth of them.
@@ -35,7 +38,7 @@ const PAGE_BYTES_FOR_EIGHTHS: usize = 32 * 1024;
 pub(crate) const CHUNK_HEAD_BYTES: usize = 8;
 /// Bytes of a location in a long record's table of chunks.
 pub(crate) const CHUNK_ENTRY_BYTES: usize = 4;
-/// Smallest index block, in bytes.
+/// Smallest index block, in bytes; a quarter of a page if that is less.
 const INDEX_BLOCK_BYTES_MIN: usize = 1024;
 /// An index block is about this part of a page.
 const INDEX_BLOCKS_PER_PAGE: usize = 16;
@@ -56,8 +59,8 @@ pub(crate) struct ClassTable {
 impl ClassTable {
     const DIRECT_MAX: usize = 2048;
 
-    pub(crate) fn new(page_bytes: usize) -> Self {
-        let mut sizes = record_sizes(page_bytes);
+    pub(crate) fn new(page_bytes: usize, page_count: usize) -> Self {
+        let mut sizes = record_sizes(page_bytes, page_count);
         let record_classes = sizes.len() as u16;
         let direct = (0..=Self::DIRECT_MAX / GRANULE_BYTES)
             .map(|granules| {
@@ -65,12 +68,13 @@ impl ClassTable {
             })
             .collect();
         sizes.push(slot_bytes_max(page_bytes) as u32);
-        let base = (page_bytes / INDEX_BLOCKS_PER_PAGE).max(INDEX_BLOCK_BYTES_MIN);
+        let smallest = INDEX_BLOCK_BYTES_MIN.min(page_bytes / 4);
+        let base = (page_bytes / INDEX_BLOCKS_PER_PAGE).max(smallest);
         for quarter in 0..BLOCK_VARIANTS {
             sizes.push((base + base * quarter / BLOCK_VARIANTS).next_multiple_of(64) as u32);
         }
         let mut smaller = base / 2;
-        while smaller >= INDEX_BLOCK_BYTES_MIN {
+        while smaller >= smallest {
             sizes.push(smaller as u32);
             smaller /= 2;
         }
@@ -171,12 +175,12 @@ impl ClassTable {
         (payload - room).div_ceil(self.chunk_payload_bytes() - CHUNK_ENTRY_BYTES)
     }
 
-    /// The longest value that a record can describe, in bytes, beside the longest key.
-    pub(crate) fn value_bytes_limit(&self) -> u64 {
+    /// The most bytes of key and value that a record can describe.
+    pub(crate) fn payload_bytes_limit(&self) -> u64 {
         let room = self.slot_bytes_max() - HEADER_BYTES;
         let chunks_max = room / CHUNK_ENTRY_BYTES;
         let payload = chunks_max * (self.chunk_payload_bytes() - CHUNK_ENTRY_BYTES);
-        (payload as u64).saturating_sub(KEY_BYTES_MAX as u64)
+        payload as u64
     }
 }
 
@@ -189,7 +193,11 @@ fn slot_bytes_max(page_bytes: usize) -> usize {
         }
 }
 
-fn record_sizes(page_bytes: usize) -> Vec<u32> {
+fn record_sizes(page_bytes: usize, page_count: usize) -> Vec<u32> {
+    let coarseness = COARSENESS
+        .iter()
+        .filter(|pages| page_count < **pages)
+        .count();
     let largest = slot_bytes_max(page_bytes);
     let mut slots = page_bytes / SLOT_MIN;
     let mut sizes: Vec<u32> = Vec::new();
@@ -205,6 +213,7 @@ fn record_sizes(page_bytes: usize) -> Vec<u32> {
         } else {
             (1 << size.ilog2()) / STEPS_PER_DOUBLING
         };
+        let step = step << coarseness;
         // At most a step larger, and at least one slot fewer.
         slots = page_bytes.div_ceil(size + step).min(slots - 1);
     }
@@ -217,7 +226,7 @@ mod tests {
     #[test]
     fn every_size_gets_the_smallest_class_that_holds_it() {
         for page_bytes in [4096, 8192, 32 * 1024, 256 * 1024] {
-            let table = ClassTable::new(page_bytes);
+            let table = ClassTable::new(page_bytes, 512);
             for bytes in 1..=table.slot_bytes_max() {
                 let class = table.for_record(bytes);
                 assert_eq!(table.use_of(class), Use::Record);
@@ -231,7 +240,7 @@ mod tests {
 
     #[test]
     fn rounding_costs_at_most_8_bytes_or_an_eighth() {
-        let table = ClassTable::new(256 * 1024);
+        let table = ClassTable::new(256 * 1024, 512);
         for bytes in SLOT_MIN..=table.slot_bytes_max() {
             let waste = table.slot_bytes(table.for_record(bytes)) - bytes;
             assert!(waste <= (bytes / 7).max(8), "{waste} of {bytes}");
@@ -241,8 +250,8 @@ mod tests {
     #[test]
     fn the_chunks_and_the_slot_hold_the_payload_and_the_table() {
         for page_bytes in [4096, 16 * 1024, 32 * 1024, 256 * 1024] {
-            let table = ClassTable::new(page_bytes);
-            let limit = table.value_bytes_limit() as usize;
+            let table = ClassTable::new(page_bytes, 512);
+            let limit = table.payload_bytes_limit() as usize;
             for payload in (1..limit).step_by(limit / 997 + 1) {
                 let chunks = table.chunks(payload);
                 let rest = payload.saturating_sub(chunks * table.chunk_payload_bytes());
