@@ -50,6 +50,8 @@ export function createCache<T = unknown>(options: CacheOptions): Cache<T> {
 class NearCache<T> implements Cache<T> {
   #l0: L0;
   readonly #native: NativeCache;
+  /** `#native.get` by itself: the object is too large for V8 to give its members fixed places, so a look-up in it costs. */
+  readonly #nativeGet: NativeCache["get"];
   readonly #values: Values;
   readonly #loads: Loads;
   readonly #owner: LoadOwner;
@@ -60,6 +62,7 @@ class NearCache<T> implements Cache<T> {
   constructor(addon: NativeModule, options: ResolvedOptions) {
     const scratch = newScratch();
     this.#native = open(addon, options, scratch);
+    this.#nativeGet = this.#native.get;
     const maxValueSize = this.#native.stats().maxValueSize;
     this.#values = new Values(this.#native, scratch, maxValueSize, options.isFrozen, options.codec);
     const signal = options.l0EntriesMax > 0 ? this.#native.signal() : null;
@@ -240,7 +243,7 @@ class NearCache<T> implements Cache<T> {
     const l0 = this.#l0;
     try {
       if (!l0.isOn) {
-        const raw = this.#native.get(key);
+        const raw = this.#nativeGet(key);
         return typeof raw === "boolean" ? this.#values.read(raw, key) : raw;
       }
       if (l0.catchUp(this.#values.header)) {
@@ -260,7 +263,7 @@ class NearCache<T> implements Cache<T> {
   #getWatched(key: string, l0: L0): unknown {
     const values = this.#values;
     const drains = l0.drains;
-    const raw = this.#native.get(key);
+    const raw = this.#nativeGet(key);
     if (raw === undefined) {
       return undefined;
     }
