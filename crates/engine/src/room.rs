@@ -22,7 +22,9 @@ const BATCH_ENTRIES_SHARE: u64 = 64;
 const BATCH_BYTES_MAX: u64 = 256 * 1024;
 /// With fewer pages than this a record may take a slot of up to twice its size.
 const PAGES_FEW: usize = 192;
-/// Tries before the thread gives way to readers that hold what was evicted.
+/// While readers hold enough of what was evicted, a writer evicts more only every so many tries.
+const WAITS_PER_EVICTION: u32 = 64;
+/// Tries before the thread gives its processor away to the readers that it waits for.
 const EAGER_ATTEMPTS: u32 = 16;
 /// Tries before it sleeps between them.
 const YIELDING_ATTEMPTS: u32 = 256;
@@ -53,7 +55,7 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<Loc, Error> {
         let slot_bytes = self.records().classes.slot_bytes(class) as u64;
-        for attempt in 0..ATTEMPTS_MAX {
+        for attempt in 1..=ATTEMPTS_MAX {
             // What others have given back, or a page that was emptied.
             if let Some(loc) = self.common.allocator.allocate(class, Purpose::Entry) {
                 return Ok(loc);
@@ -88,7 +90,7 @@ impl Engine {
     #[cold]
     pub(crate) fn make_room_for_index(&self, shard: usize, own: &ReaderSlot) -> Result<(), Error> {
         let bytes = self.common.layout.page_bytes as u64;
-        for attempt in 0..ATTEMPTS_MAX {
+        for attempt in 1..=ATTEMPTS_MAX {
             // One more than an entry would need: the reserve that the index may take.
             if self.common.allocator.pages_for_entries() > 0 {
                 return Ok(());
@@ -107,27 +109,29 @@ impl Engine {
         attempt: u32,
         own: &ReaderSlot,
     ) -> Result<(), Error> {
-        if attempt > YIELDING_ATTEMPTS {
-            thread::sleep(SLEEP);
-        } else if attempt > EAGER_ATTEMPTS {
-            thread::yield_now();
-        }
         // Free slots of other sizes come before live entries.
         if self.empty_a_page(own)? {
             return Ok(());
         }
-        // While much of the budget waits for readers, evicting even more would not help.
-        if attempt <= EAGER_ATTEMPTS || !self.common.limbo.is_overdue() {
-            self.evict_batch(slot_bytes, shard)?;
-        }
-        self.hand_over_all(if attempt == 0 {
+        let common = &self.common;
+        self.hand_over_all(if attempt == 1 {
             shard..shard + 1
         } else {
             0..self.shards.len()
         })?;
-        self.common
+        common
             .limbo
-            .collect(&self.common.epoch, &self.common.allocator, Some(own));
+            .collect(&common.epoch, &common.allocator, Some(own));
+        // A reader still holds memory that would do: what is evicted now could not be used before it
+        // lets go either. Not for ever, in case what waits is of no use to this writer.
+        if common.limbo.bytes() >= slot_bytes && !attempt.is_multiple_of(WAITS_PER_EVICTION) {
+            give_way(attempt);
+            return Ok(());
+        }
+        self.evict_batch(slot_bytes, shard)?;
+        common
+            .limbo
+            .collect(&common.epoch, &common.allocator, Some(own));
         Ok(())
     }
 
@@ -184,5 +188,16 @@ impl Engine {
             self.lock(shard)?.hand_over(true);
         }
         Ok(())
+    }
+}
+
+/// Lets a reader go on that is in the way: it may be running, or have lost its processor.
+fn give_way(attempt: u32) {
+    if attempt > YIELDING_ATTEMPTS {
+        thread::sleep(SLEEP);
+    } else if attempt > EAGER_ATTEMPTS {
+        thread::yield_now();
+    } else {
+        std::hint::spin_loop();
     }
 }

@@ -251,7 +251,9 @@ fn contended_compare_and_set_loses_no_update() {
 /// Set-if-absent as a lock and delete as its release: never two holders.
 #[test]
 fn contended_set_if_absent_has_one_winner() {
-    let cache = Cache::new(Config::new(1 << 20)).unwrap();
+    // So much room that the lock is not evicted while a reader that lost its processor holds on to
+    // dead ones.
+    let cache = Cache::new(Config::new(16 << 20)).unwrap();
     let holders = AtomicU64::new(0);
     let rounds = scaled(30_000);
     std::thread::scope(|scope| {
