@@ -1,12 +1,11 @@
 //! The cache as its owner sees it.
 
-use crate::changes::Signal;
-use crate::clock::Source;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::ConfigError;
 use crate::handle::Handle;
 use crate::helper;
+use crate::signal::Signal;
 use crate::stats::Stats;
 use std::sync::Arc;
 
@@ -24,8 +23,10 @@ impl Cache {
     /// If the configuration makes no sense, or the system refuses the address space.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         let engine = Arc::new(Engine::new(&config)?);
-        if config.clock.source == Source::System {
+        if config.clock.is_system() {
             helper::serve(&engine);
+        } else {
+            config.clock.tell(engine.common.changes.signal());
         }
         let cache = Self { engine };
         cache.maintain();
@@ -69,12 +70,8 @@ impl Cache {
         Arc::clone(self.engine.common.changes.signal())
     }
 
-    /// Moves time forward, removes what has expired, gives memory back: what the helper thread does
-    /// at each tick. With a manual clock it is the owner's to call.
+    /// Removes what has expired and gives memory back: what the helper thread does regularly. With a manual clock it is the owner's to call.
     pub fn maintain(&self) {
-        if self.engine.common.clock.source == Source::Manual {
-            self.engine.tell_time();
-        }
         self.engine.maintain();
     }
 

@@ -12,7 +12,8 @@
 //! A reader that fell behind by more than the log holds is told that it lapsed and drops all it
 //! has. So it is when the cache is cleared, and when a key is too long to be worth keeping.
 
-use crate::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::signal::Signal;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
 /// Changes that the log remembers.
 #[cfg(not(loom))]
@@ -21,21 +22,6 @@ const LENGTH: u64 = 1024;
 const LENGTH: u64 = 2;
 /// Longer keys are not copied: their change lapses every reader. In bytes.
 const KEY_BYTES_MAX: usize = 512;
-
-/// One cache line of shared memory that tells an L0 whether anything it holds may have changed or
-/// expired. It lives in an allocation of its own, so that it may be mapped into JavaScript as an external
-/// buffer that outlives the cache.
-#[repr(C, align(64))]
-pub struct Signal {
-    /// Moves whenever the change log does: the low 32 bits of its sequence.
-    pub changes: AtomicU32,
-    /// The low 32 bits of the current tick.
-    pub now: AtomicU32,
-    unused: [AtomicU32; 14],
-}
-
-#[cfg(not(loom))]
-const _: () = assert!(size_of::<Signal>() == 64 && std::mem::offset_of!(Signal, now) == 4);
 
 /// What draining the log found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,11 +55,7 @@ pub(crate) struct ChangeLog {
 impl ChangeLog {
     pub(crate) fn new() -> Self {
         Self {
-            signal: Arc::new(Signal {
-                changes: AtomicU32::new(0),
-                now: AtomicU32::new(0),
-                unused: std::array::from_fn(|_| AtomicU32::new(0)),
-            }),
+            signal: Arc::new(Signal::new()),
             ring: Mutex::new(Ring {
                 sequence: 0,
                 floor: 0,
@@ -84,12 +66,6 @@ impl ChangeLog {
 
     pub(crate) fn signal(&self) -> &Arc<Signal> {
         &self.signal
-    }
-
-    /// Tells the L0s the time.
-    pub(crate) fn move_clock(&self, tick: u64) {
-        // Release: an L0 that sees this time also sees what happened before it.
-        self.signal.now.store(tick as u32, Ordering::Release);
     }
 
     /// A watched record of this key has been unlinked.
@@ -208,6 +184,7 @@ mod tests {
 #[cfg(all(test, loom))]
 mod models {
     use super::*;
+    use crate::sync::AtomicU32;
     use crate::watch::WatchFlags;
     use loom::thread;
 

@@ -7,8 +7,9 @@
 //! process may run for ever. 32 bits reach 124 days ahead; longer lives are stored in units of
 //! 256 ticks and marked *far* in the record.
 
-use crate::sync::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use crate::signal::Signal;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use std::sync::{OnceLock, Weak};
 use std::time::Instant;
 
 /// Length of a tick in milliseconds: an entry outlives its time to live by at most one tick (and
@@ -44,17 +45,23 @@ pub struct Clock {
     tick: Arc<AtomicU64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Source {
+    /// The helper thread moves it.
     System,
-    Manual,
+    /// A [`ManualClock`] moves it.
+    Manual(Listeners),
 }
+
+/// The L0s that are told of a new time before the clock shows it.
+type Listeners = Arc<Mutex<Vec<Weak<Signal>>>>;
 
 /// Moves the time of the caches that were made with its [`Clock`].
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     millis: Arc<AtomicU64>,
     tick: Arc<AtomicU64>,
+    listeners: Listeners,
 }
 
 struct SystemClock {
@@ -103,28 +110,53 @@ impl Clock {
     /// A manual clock that starts at a given tick, to test what happens when ticks wrap.
     pub fn manual_from(first_tick: u64) -> (Self, ManualClock) {
         let tick = Arc::new(AtomicU64::new(first_tick));
+        let listeners = Listeners::default();
+        let clock = Self {
+            source: Source::Manual(Arc::clone(&listeners)),
+            tick: Arc::clone(&tick),
+        };
         let millis = Arc::new(AtomicU64::new(first_tick * TICK_MS));
-        (
-            Self {
-                source: Source::Manual,
-                tick: Arc::clone(&tick),
-            },
-            ManualClock { millis, tick },
-        )
+        let manual = ManualClock {
+            millis,
+            tick,
+            listeners,
+        };
+        (clock, manual)
+    }
+
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.source, Source::System)
+    }
+
+    /// Tells `signal` the time, and whenever a manual clock is moved.
+    pub(crate) fn tell(&self, signal: &Arc<Signal>) {
+        if let Source::Manual(listeners) = &self.source {
+            let mut listeners = lock(listeners);
+            listeners.retain(|listener| listener.strong_count() > 0);
+            listeners.push(Arc::downgrade(signal));
+            signal.move_clock(self.now());
+        }
     }
 
     /// The current tick.
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
-        self.tick.load(Ordering::Relaxed)
+        // Acquire: partner of the release stores that move the tick: whoever finds an entry expired
+        // by it knows that the L0s were told before.
+        self.tick.load(Ordering::Acquire)
     }
 }
 
 impl ManualClock {
     /// Moves the time forward.
     pub fn advance_ms(&self, ms: u64) {
+        let listeners = lock(&self.listeners);
         let now = self.millis.fetch_add(ms, Ordering::Relaxed) + ms;
-        self.tick.store(now / TICK_MS, Ordering::Release);
+        let tick = now / TICK_MS;
+        for listener in listeners.iter().filter_map(Weak::upgrade) {
+            listener.move_clock(tick);
+        }
+        self.tick.store(tick, Ordering::Release);
     }
 }
 

@@ -362,11 +362,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells the L0s the clock's time. Not while the helper thread may move it.
-    pub(crate) fn tell_time(&self) {
-        self.common.changes.move_clock(self.common.clock.now());
-    }
-
     /// What the helper thread does regularly: expiry, memory that waits.
     pub(crate) fn maintain(&self) {
         let now = self.common.clock.now();

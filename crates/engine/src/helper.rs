@@ -34,7 +34,8 @@ pub(crate) fn serve(engine: &Arc<Engine>) {
         spawned.expect("a helper thread can be started");
     }
     // Under the lock, so that no tick comes in between.
-    engine.tell_time();
+    let now = engine.common.clock.now();
+    engine.common.changes.signal().move_clock(now);
 }
 
 fn run() {
@@ -58,8 +59,7 @@ fn tick() -> Option<Vec<Arc<Engine>>> {
     let engines: Vec<_> = served.caches.iter().filter_map(Weak::upgrade).collect();
     let tick = present_tick();
     for engine in &engines {
-        // Before the clock itself: what an L0 still serves must not have expired in the cache.
-        engine.common.changes.move_clock(tick);
+        engine.common.changes.signal().move_clock(tick);
     }
     advance_system_clock(tick);
     served.running.then_some(engines)

@@ -60,6 +60,7 @@ mod prefetch;
 mod room;
 #[cfg(not(loom))]
 mod shard;
+mod signal;
 #[cfg(not(loom))]
 mod stats;
 mod sync;
@@ -76,12 +77,13 @@ mod index {
 #[cfg(not(loom))]
 pub use self::{
     cache::Cache,
-    changes::{Drained, Signal},
+    changes::Drained,
     clock::{Clock, ManualClock, TICK_MS, TTL_MS_MAX, Ttl},
     config::Config,
     error::{ConfigError, Error},
     handle::{Cursor, Handle},
     limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
+    signal::Signal,
     stats::Stats,
     value::Value,
 };
