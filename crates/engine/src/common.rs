@@ -8,6 +8,7 @@ use crate::hash::KeyHasher;
 use crate::limbo::Limbo;
 use crate::memory::allocator::Allocator;
 use crate::policy::sketch::Sketch;
+use crate::sync::AtomicUsize;
 
 /// See the module's documentation.
 pub(crate) struct Common {
@@ -19,6 +20,8 @@ pub(crate) struct Common {
     pub(crate) epoch: Epoch,
     pub(crate) limbo: Limbo,
     pub(crate) layout: Layout,
+    /// Cleared indexes whose entries are not retired yet, in all shards.
+    pub(crate) doomed: AtomicUsize,
 }
 
 impl Common {

@@ -18,7 +18,7 @@ use crate::memory::region::{HEAD_BYTES, Loc, Region};
 use crate::policy::sketch::Sketch;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
-use crate::sync::{CacheAligned, Mutex};
+use crate::sync::{AtomicUsize, CacheAligned, Mutex};
 
 /// The sketch's period is adjusted once in this many writes of a shard.
 const PERIOD_CHECK_MASK: u64 = 255;
@@ -80,6 +80,7 @@ impl Engine {
                 epoch: Epoch::new(),
                 limbo: Limbo::new(config.max_memory),
                 layout,
+                doomed: AtomicUsize::new(0),
             },
             shards,
             read_counts: ReadCountsRegistry::default(),

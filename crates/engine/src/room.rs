@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::memory::allocator::Purpose;
 use crate::memory::classes::{Class, Use};
 use crate::memory::region::Loc;
-use crate::sync::thread;
+use crate::sync::{Ordering, thread};
 use std::time::Duration;
 
 /// A batch evicts up to this many slots' worth at once, so that the epoch is advanced once for all
@@ -22,6 +22,8 @@ const BATCH_ENTRIES_SHARE: u64 = 64;
 const BATCH_BYTES_MAX: u64 = 256 * 1024;
 /// With fewer pages than this a record may take a slot of up to twice its size.
 const PAGES_FEW: usize = 192;
+/// Segments' worth of cleared entries that one try retires.
+const REAPS_PER_ATTEMPT: usize = 64;
 /// While readers hold enough of what was evicted, a writer evicts more only every so many tries.
 const WAITS_PER_EVICTION: u32 = 64;
 /// Tries before the thread gives its processor away to the readers that it waits for.
@@ -114,6 +116,7 @@ impl Engine {
             return Ok(());
         }
         let common = &self.common;
+        self.reap_some()?;
         self.hand_over_all(if attempt == 1 {
             shard..shard + 1
         } else {
@@ -135,8 +138,27 @@ impl Engine {
         Ok(())
     }
 
-    /// Evicts some slots' worth from a shard, or from another one if that has more. What `clear`
-    /// left behind goes first.
+    /// Retires some of what `clear` left behind, if it did: dead entries go before live ones.
+    fn reap_some(&self) -> Result<(), Error> {
+        // Relaxed: a hint; what is missed now is reaped at the next try.
+        if self.common.doomed.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let mut left = REAPS_PER_ATTEMPT;
+        for shard in 0..self.shards.len() {
+            let mut locked = self.lock(shard)?;
+            while left > 0 && locked.reap() {
+                left -= 1;
+            }
+            locked.hand_over(true);
+            if left == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Evicts some slots' worth from a shard, or from another one if that has more.
     fn evict_batch(&self, slot_bytes: u64, shard: usize) -> Result<(), Error> {
         let mut from = shard;
         let mut locked = self.lock(shard)?;
@@ -152,10 +174,6 @@ impl Engine {
                 drop(other_locked);
                 locked = self.lock(from)?;
             }
-        }
-        if locked.reap() {
-            locked.hand_over(false);
-            return Ok(());
         }
         let entries = locked.state.rings.entries();
         let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, BATCH_SLOTS_MAX);
@@ -173,10 +191,9 @@ impl Engine {
     fn evict_anywhere(&self, start: usize, wanted: u64) -> Result<(), Error> {
         for distance in 1..self.shards.len() {
             let mut locked = self.lock((start + distance) % self.shards.len())?;
-            let reaped = locked.reap();
             let freed = locked.evict(wanted, self.common.clock.now());
             locked.hand_over(true);
-            if reaped || freed > 0 {
+            if freed > 0 {
                 break;
             }
         }

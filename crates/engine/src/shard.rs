@@ -20,7 +20,13 @@ use crate::memory::region::Loc;
 use crate::policy::Random;
 use crate::policy::rings::Rings;
 use crate::stats::WriteCounts;
+use crate::sync::Ordering;
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
+
+/// Segments that `clear` reaps of what earlier calls left behind. An index that was cleared while it
+/// was nearly empty has one, and its directory.
+const REAPS_PER_CLEAR: usize = 8;
 
 /// See the module's documentation.
 pub(crate) struct Shard {
@@ -38,7 +44,7 @@ pub(crate) struct ShardState {
     pub(crate) random: Random,
     pub(crate) pending: Pending,
     /// Indexes that `clear` took out of use, whose entries are not retired yet.
-    doomed: Vec<Doomed>,
+    doomed: VecDeque<Doomed>,
     last_version: u32,
 }
 
@@ -74,7 +80,7 @@ impl Shard {
                 counts: WriteCounts::default(),
                 random: Random::new(seed),
                 pending: Pending::default(),
-                doomed: Vec::new(),
+                doomed: VecDeque::new(),
                 last_version: 0,
             }),
         }
@@ -277,10 +283,18 @@ impl LockedShard<'_> {
     /// Takes everything out of the index at once. The entries' memory is given back by
     /// [`Self::reap`].
     pub(crate) fn clear(&mut self, now: u64) -> Result<(), NeedsRoom> {
+        // What earlier calls left: so much that it can't pile up faster than it is reaped, and so
+        // little that this takes no time.
+        for _ in 0..REAPS_PER_CLEAR {
+            if !self.reap() {
+                break;
+            }
+        }
         let directory = self.index.clear(&self.common.allocator)?;
         self.state.rings = Rings::new();
         self.state.wheel = Wheel::new(now);
-        self.state.doomed.push(Doomed::new(directory));
+        self.state.doomed.push_back(Doomed::new(directory));
+        self.common.doomed.fetch_add(1, Ordering::Relaxed);
         // Before the lock is let go: who writes a key anew from now on finds no old record, and so
         // would tell no L0 of it. An L0 that drains this reads the shard again and finds it empty.
         self.common.changes.lap_all();
@@ -291,7 +305,7 @@ impl LockedShard<'_> {
     pub(crate) fn reap(&mut self) -> bool {
         let common = self.common;
         let state = &mut *self.state;
-        let Some(doomed) = state.doomed.last_mut() else {
+        let Some(doomed) = state.doomed.front_mut() else {
             return false;
         };
         let pending = &mut state.pending;
@@ -303,7 +317,8 @@ impl LockedShard<'_> {
         match segment {
             Some(segment) => pending.index().push(Retired::Segment(segment)),
             None => {
-                let done = state.doomed.pop().map(Doomed::into_directory);
+                let done = state.doomed.pop_front().map(Doomed::into_directory);
+                common.doomed.fetch_sub(1, Ordering::Relaxed);
                 pending.index().extend(done.map(Retired::Directory));
             }
         }

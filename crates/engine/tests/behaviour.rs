@@ -380,6 +380,24 @@ fn clear_is_visible_at_once_and_gives_the_memory_back() {
 }
 
 #[test]
+fn clearing_over_and_over_does_not_use_the_memory_up() {
+    for bytes in [64 << 10, 1 << 20, 16 << 20] {
+        let (cache, _) = cache(bytes);
+        let handle = cache.handle();
+        let _other = cache.handle();
+        for n in 0u32..5_000 {
+            handle
+                .set(&(n % 8).to_le_bytes(), &[1; 60], 0, Ttl::Forever)
+                .unwrap();
+            handle.clear().unwrap();
+        }
+        cache.maintain();
+        cache.validate().unwrap();
+        assert_eq!(cache.len(), 0);
+    }
+}
+
+#[test]
 fn a_scan_visits_every_entry_once_while_nothing_changes() {
     let (cache, _) = cache(8 << 20);
     let handle = cache.handle();
