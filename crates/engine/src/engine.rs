@@ -22,6 +22,9 @@ use crate::sync::{AtomicUsize, CacheAligned, Mutex};
 
 /// The sketch's period is adjusted once in this many writes of a shard.
 const PERIOD_CHECK_MASK: u64 = 255;
+/// Tries to publish a record whose segment must grow first. Others may take the room that was made;
+/// and a segment at the greatest depth can't grow, should ever so many keys share 16 bits of hash.
+const INDEX_ATTEMPTS_MAX: u32 = 256;
 /// Entries that one hold of a shard's lock expires: about ten microseconds of work.
 const EXPIRE_BATCH: usize = 64;
 
@@ -278,7 +281,7 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
         let shard = self.shard_index(hash);
-        loop {
+        for _ in 0..INDEX_ATTEMPTS_MAX {
             let mut locked = self.lock(shard)?;
             let published = locked.publish(hash, key, loc, condition, self.common.clock.now());
             locked.hand_over(false);
@@ -297,6 +300,8 @@ impl Engine {
                 Err(NeedsRoom) => self.make_room_for_index(shard, own)?,
             }
         }
+        let bytes = self.common.layout.page_bytes;
+        Err(Error::NoRoom { bytes })
     }
 
     pub(crate) fn delete(&self, key: &[u8]) -> Result<bool, Poisoned> {
@@ -329,22 +334,28 @@ impl Engine {
             return Ok(self.delete(key)?);
         };
         let hash = self.common.hasher.hash(key);
-        let (version, kind, value) = {
-            let mut locked = self.lock(self.shard_index(hash))?;
-            let Some(loc) = locked.find_live(hash, key, now) else {
-                return Ok(false);
+        loop {
+            let (version, kind, value) = {
+                let mut locked = self.lock(self.shard_index(hash))?;
+                let Some(loc) = locked.find_live(hash, key, now) else {
+                    return Ok(false);
+                };
+                if locked.touch(loc, key, expiry, now) {
+                    return Ok(true);
+                }
+                // The record can't express the new expiry (days against years): copy it.
+                let header = self.records().header(loc);
+                let mut value = vec![0; header.value_len()];
+                // SAFETY: the shard's lock is held and the record is live in it.
+                unsafe { self.records().copy_value(loc, &mut value) };
+                (header.version() as u64, header.kind(), value)
             };
-            if locked.touch(loc, key, expiry, now) {
+            let condition = Condition::IfVersion(version);
+            if self.store(key, &value, kind, ttl, condition, own)? {
                 return Ok(true);
             }
-            // The record can't express the new expiry (days against years): copy it.
-            let header = self.records().header(loc);
-            let mut value = vec![0; header.value_len()];
-            // SAFETY: the shard's lock is held and the record is live in it.
-            unsafe { self.records().copy_value(loc, &mut value) };
-            (header.version() as u64, header.kind(), value)
-        };
-        self.store(key, &value, kind, ttl, Condition::IfVersion(version), own)
+            // Written in between: look again.
+        }
     }
 
     /// Removes everything. Visible to every thread's next read when it returns; the memory follows.
