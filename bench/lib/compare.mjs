@@ -4,6 +4,9 @@
 // A contestant is `{ name, batch(start, count) }`: `batch` does `count` operations, the first at place `start` of a
 // prepared sequence, and returns a sum over what it read. The sum is held against `expected(count)` where the case knows
 // it, so that nothing can be optimised away and nobody wins by missing.
+//
+// The loops of the cases look alike and are not shared: a call site that has met several caches is slower for all of
+// them, so each contestant has a loop of its own.
 import { setImmediate as turn } from "node:timers/promises";
 import { quartiles } from "./quartiles.mjs";
 import { randomNumbers, shuffle } from "./random.mjs";
