@@ -2,7 +2,7 @@
 import { LRUCache } from "lru-cache";
 import { createCache } from "../../dist/index.js";
 import { compare } from "../lib/compare.mjs";
-import { keyOf, textOf, VALUE_BYTES } from "../lib/data.mjs";
+import { fill, textOf, VALUE_BYTES } from "../lib/data.mjs";
 import { uniform } from "../lib/random.mjs";
 
 export const title = "get, L0 hit, 1,000 hot strings of 100 bytes, same key objects";
@@ -14,13 +14,7 @@ export async function run({ entries }, pace) {
   const cache = createCache({ maxMemory: "64mb", ttl: "1h" });
   const map = new Map();
   const lru = new LRUCache({ max: entries, ttl: 3_600_000 });
-  const keys = Array.from({ length: entries }, (_, id) => keyOf(id));
-  for (const [id, key] of keys.entries()) {
-    const value = textOf(id);
-    cache.set(key, value);
-    map.set(key, value);
-    lru.set(key, value);
-  }
+  const keys = fill([cache, map, lru], entries, textOf);
   const sequence = Array.from(uniform(PLACES, entries), (id) => keys[id]);
   const contestants = [
     {

@@ -3,7 +3,7 @@
 import { LRUCache } from "lru-cache";
 import { createCache } from "../../dist/index.js";
 import { compare } from "../lib/compare.mjs";
-import { keyOf, recordOf } from "../lib/data.mjs";
+import { fill, recordOf } from "../lib/data.mjs";
 import { uniform } from "../lib/random.mjs";
 
 export const title = "get, L0 hit, 1,000 records of 15 fields, same key objects";
@@ -15,13 +15,7 @@ export async function run({ entries }, pace) {
   const cache = createCache({ maxMemory: "64mb", ttl: "1h" });
   const decoding = createCache({ maxMemory: "64mb", ttl: "1h", l0: false });
   const lru = new LRUCache({ max: entries, ttl: 3_600_000 });
-  const keys = Array.from({ length: entries }, (_, id) => keyOf(id));
-  for (const [id, key] of keys.entries()) {
-    const record = { ...recordOf(id), visits: 7 };
-    cache.set(key, record);
-    decoding.set(key, record);
-    lru.set(key, record);
-  }
+  const keys = fill([cache, decoding, lru], entries, (id) => ({ ...recordOf(id), visits: 7 }));
   const sequence = Array.from(uniform(PLACES, entries), (id) => keys[id]);
   const contestants = [
     {

@@ -3,7 +3,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { createCache } from "../../dist/index.js";
-import { keyOf, textOf } from "../lib/data.mjs";
+import { fill, textOf } from "../lib/data.mjs";
 import { quantile } from "../lib/quartiles.mjs";
 import { randomNumbers, shuffle, uniform } from "../lib/random.mjs";
 
@@ -24,13 +24,7 @@ export async function run({ entries, what }, pace) {
   });
   const lru = new LRUCache({ max: entries, ttl: 3_600_000 });
   const map = new Map();
-  const keys = Array.from({ length: entries }, (_, id) => keyOf(id));
-  for (const [id, key] of keys.entries()) {
-    const value = textOf(id);
-    cache.set(key, value);
-    lru.set(key, value);
-    map.set(key, value);
-  }
+  const keys = fill([cache, lru, map], entries, textOf);
   const sequence = Array.from(uniform(PLACES, entries), (id) => keys[id]);
   const batches = pace.rounds * 5;
   const contestants = samplers({ cache, lru, map }, sequence, batches * BATCH);

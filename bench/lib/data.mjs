@@ -20,6 +20,18 @@ export function keyOf(id, prefix = "user:") {
   return bytes.latin1Slice(0, bytes.write(`${prefix}${id}`, "latin1"));
 }
 
+/** Puts `entries` values, one for each `id`, into all stores and returns the keys. */
+export function fill(stores, entries, makeValue) {
+  const keys = Array.from({ length: entries }, (_, id) => keyOf(id));
+  for (const [id, key] of keys.entries()) {
+    const value = makeValue(id);
+    for (const store of stores) {
+      store.set(key, value);
+    }
+  }
+  return keys;
+}
+
 /** An ordinary record of 15 fields. */
 export function recordOf(id) {
   return {

@@ -3,7 +3,7 @@
 use crate::changes::ChangeLog;
 use crate::clock::Clock;
 use crate::config::Layout;
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, ReaderSlot};
 use crate::hash::KeyHasher;
 use crate::limbo::Limbo;
 use crate::memory::allocator::Allocator;
@@ -25,6 +25,11 @@ pub(crate) struct Common {
 }
 
 impl Common {
+    /// Frees what no reader can be looking at any more. `own` as for [`Epoch::advance`].
+    pub(crate) fn collect(&self, own: Option<&ReaderSlot>) {
+        self.limbo.collect(&self.epoch, &self.allocator, own);
+    }
+
     /// Whether new entries find free pages.
     pub(crate) fn has_room(&self) -> bool {
         self.allocator.pages_for_entries() > 0

@@ -19,9 +19,9 @@ const PASSES_MAX: u32 = 8;
 
 impl Engine {
     /// Works on emptying one page; true if that may have made room. Its slots come back through
-    /// limbo. Only the first pass over a page moves anything; the later ones wait, and must not keep
-    /// the caller from evicting: what is left may be what `clear` took out of the index, which only
-    /// evicting reaps.
+    /// limbo. The later passes over a page mostly wait for readers, and must not keep the caller from
+    /// making room otherwise: what is left may be what `clear` took out of the index, which has to be
+    /// reaped first.
     pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
         let Ok(mut current) = self.emptying.try_lock() else {
             // Another thread is at it.
@@ -40,9 +40,7 @@ impl Engine {
             }
         }
         self.hand_over_all(0..self.shards.len())?;
-        self.common
-            .limbo
-            .collect(&self.common.epoch, allocator, Some(own));
+        self.common.collect(Some(own));
         let give_up = emptying.passes >= PASSES_MAX;
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
         if !ended {

@@ -291,9 +291,7 @@ impl Engine {
             }
             drop(locked);
             if self.common.limbo.is_overdue() {
-                self.common
-                    .limbo
-                    .collect(&self.common.epoch, &self.common.allocator, Some(own));
+                self.common.collect(Some(own));
             }
             match published {
                 Ok(stored) => return Ok(stored),
@@ -316,7 +314,7 @@ impl Engine {
 
     /// Removes a key's record; whether it had not expired.
     fn delete_found(locked: &mut LockedShard<'_>, hash: KeyHash, loc: Loc, now: u64) -> bool {
-        let live = !locked.records().header(loc).expiry().is_past(now);
+        let live = locked.is_live(loc, now);
         let reason = if live {
             Reason::Deleted
         } else {
@@ -385,9 +383,7 @@ impl Engine {
                 }
             }
         }
-        self.common
-            .limbo
-            .collect(&self.common.epoch, &self.common.allocator, None);
+        self.common.collect(None);
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -122,9 +122,7 @@ impl Engine {
         } else {
             0..self.shards.len()
         })?;
-        common
-            .limbo
-            .collect(&common.epoch, &common.allocator, Some(own));
+        common.collect(Some(own));
         // A reader still holds memory that would do: what is evicted now could not be used before it
         // lets go either. Not for ever, in case what waits is of no use to this writer.
         if common.limbo.bytes() >= slot_bytes && !attempt.is_multiple_of(WAITS_PER_EVICTION) {
@@ -132,9 +130,7 @@ impl Engine {
             return Ok(());
         }
         self.evict_batch(slot_bytes, shard)?;
-        common
-            .limbo
-            .collect(&common.epoch, &common.allocator, Some(own));
+        common.collect(Some(own));
         Ok(())
     }
 
@@ -160,21 +156,8 @@ impl Engine {
 
     /// Evicts some slots' worth from a shard, or from another one if that has more.
     fn evict_batch(&self, slot_bytes: u64, shard: usize) -> Result<(), Error> {
-        let mut from = shard;
-        let mut locked = self.lock(shard)?;
-        let own_bytes = locked.state.rings.total_bytes();
-        let other = (locked.state.random.next() % self.shards.len() as u64) as usize;
-        if other != shard {
-            drop(locked);
-            let other_locked = self.lock(other)?;
-            if other_locked.state.rings.total_bytes() > own_bytes {
-                from = other;
-                locked = other_locked;
-            } else {
-                drop(other_locked);
-                locked = self.lock(from)?;
-            }
-        }
+        let from = self.fuller_shard(shard)?;
+        let mut locked = self.lock(from)?;
         let entries = locked.state.rings.entries();
         let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, BATCH_SLOTS_MAX);
         let wanted = (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes);
@@ -185,6 +168,17 @@ impl Engine {
             self.evict_anywhere(from, slot_bytes)?;
         }
         Ok(())
+    }
+
+    /// A shard, or a random other one if that has more. One lock at a time.
+    fn fuller_shard(&self, shard: usize) -> Result<usize, Error> {
+        let (bytes, other) = {
+            let mut locked = self.lock(shard)?;
+            let other = locked.state.random.next() % self.shards.len() as u64;
+            (locked.state.rings.total_bytes(), other as usize)
+        };
+        let other_has_more = other != shard && self.lock(other)?.state.rings.total_bytes() > bytes;
+        Ok(if other_has_more { other } else { shard })
     }
 
     /// The chosen shard was empty: goes through the others until one gives something.

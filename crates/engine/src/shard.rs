@@ -118,15 +118,19 @@ impl LockedShard<'_> {
         }
     }
 
+    /// Whether an indexed record has not expired.
+    pub(crate) fn is_live(&self, loc: Loc, now: u64) -> bool {
+        !self.records().header(loc).expiry().is_past(now)
+    }
+
     /// The record of a key that has not expired.
     pub(crate) fn find_live(&self, hash: KeyHash, key: &[u8], now: u64) -> Option<Loc> {
-        self.find(hash, key)
-            .filter(|loc| !self.records().header(*loc).expiry().is_past(now))
+        self.find(hash, key).filter(|loc| self.is_live(*loc, now))
     }
 
     /// Whether a condition holds, given the record of the key, expired or not.
     pub(crate) fn holds(&self, condition: Condition, existing: Option<Loc>, now: u64) -> bool {
-        let live = existing.filter(|loc| !self.records().header(*loc).expiry().is_past(now));
+        let live = existing.filter(|loc| self.is_live(*loc, now));
         match condition {
             Condition::Always => true,
             Condition::IfAbsent => live.is_none(),
