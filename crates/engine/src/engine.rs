@@ -192,7 +192,7 @@ impl Engine {
             };
         }
         let loc = self.create_record(new, shard, own)?;
-        match self.publish(hash, key, loc, condition, own) {
+        match self.publish(hash, key, loc, condition, shard, own) {
             Ok(true) => Ok(true),
             refused => {
                 // Never published, so nobody else has seen it.
@@ -278,9 +278,9 @@ impl Engine {
         key: &[u8],
         loc: Loc,
         condition: Condition,
+        shard: usize,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
-        let shard = self.shard_index(hash);
         for _ in 0..INDEX_ATTEMPTS_MAX {
             let mut locked = self.lock(shard)?;
             let published = locked.publish(hash, key, loc, condition, self.common.clock.now());

@@ -9,9 +9,12 @@ use crate::policy::{
 };
 use crate::shard::{LockedShard, Reason};
 
+/// A record and its key's hash, which costs a look at the key.
+type Hashed = (Loc, KeyHash);
+
 /// Victims that together make room for one candidate.
 struct Victims {
-    locs: [Loc; VICTIMS_MAX],
+    records: [Hashed; VICTIMS_MAX],
     count: usize,
     bytes: u64,
     frequency: u32,
@@ -22,32 +25,29 @@ impl LockedShard<'_> {
     /// is empty.
     pub(crate) fn evict(&mut self, wanted: u64, now: u64) -> u64 {
         let mut freed = 0;
+        let mut known = None;
         while freed < wanted {
-            self.look_ahead();
-            match self.evict_once(now) {
+            let ahead = self.look_ahead();
+            match self.evict_once(now, known) {
                 0 => break,
                 bytes => freed += bytes,
             }
+            known = ahead;
         }
         freed
     }
 
     /// Asks for the cache lines that the evictions after this one will read: cold memory is what an
     /// eviction waits for. The next candidate's record was asked for the last time, so its key can
-    /// be hashed now; the record behind it is asked for now.
-    fn look_ahead(&self) {
+    /// be hashed now (which is returned, for its turn); the record behind it is asked for now.
+    fn look_ahead(&self) -> Option<Hashed> {
         let queue = if self.window_is_over_its_share() {
             Queue::Window
         } else {
             Queue::Probation
         };
         let (rings, records) = (&self.state.rings, self.records());
-        let Some(next) = rings
-            .first(queue)
-            .and_then(|first| rings.next(records, first))
-        else {
-            return;
-        };
+        let next = rings.next(records, rings.first(queue)?)?;
         let hash = self.hash_of(next);
         self.common.sketch.prefetch(hash);
         // SAFETY: the shard's lock is held.
@@ -55,28 +55,33 @@ impl LockedShard<'_> {
         if let Some(after) = rings.next(records, next) {
             records.region().prefetch(after);
         }
+        Some((next, hash))
     }
 
-    fn evict_once(&mut self, now: u64) -> u64 {
-        if self.window_is_over_its_share()
-            && let Some(candidate) = self.hand(Queue::Window, now)
-        {
-            return match candidate {
-                Hand::Expired(bytes) => bytes,
-                Hand::At(candidate) => self.contest(candidate, now),
-            };
+    /// `known` is a record whose hash is known: likely the one whose turn it is.
+    fn evict_once(&mut self, now: u64, known: Option<Hashed>) -> u64 {
+        let is_candidate = self.window_is_over_its_share();
+        let found = if is_candidate {
+            self.hand(Queue::Window, now)
+        } else {
+            None
+        };
+        let Some(found) = found.or_else(|| self.main_victim(now)) else {
+            return 0;
+        };
+        let loc = match found {
+            Hand::Expired(bytes) => return bytes,
+            Hand::At(loc) => loc,
+        };
+        let hash = match known {
+            Some((known, hash)) if known == loc => hash,
+            _ => self.hash_of(loc),
+        };
+        if is_candidate && self.records().header(loc).queue() == Some(Queue::Window) {
+            self.contest((loc, hash), now)
+        } else {
+            self.remove(hash, loc, Reason::Evicted)
         }
-        match self.main_victim(now) {
-            Some(Hand::Expired(bytes)) => bytes,
-            Some(Hand::At(victim)) => self.remove_counted(victim, Reason::Evicted),
-            None => 0,
-        }
-    }
-
-    fn remove_counted(&mut self, loc: Loc, reason: Reason) -> u64 {
-        let bytes = self.records().charge(loc);
-        self.remove(self.hash_of(loc), loc, reason);
-        bytes
     }
 
     fn window_is_over_its_share(&self) -> bool {
@@ -91,9 +96,11 @@ impl LockedShard<'_> {
             let Some(first) = self.state.rings.first(Queue::Window) else {
                 return;
             };
+            if !self.common.has_room() || !self.window_is_over_its_share() {
+                return;
+            }
             // The newest entry stays in the window whatever its size.
-            let only = self.state.rings.next(self.records(), first).is_none();
-            if only || !self.window_is_over_its_share() || !self.common.has_room() {
+            if self.state.rings.next(self.records(), first).is_none() {
                 return;
             }
             let records = self.common.allocator.records();
@@ -106,12 +113,25 @@ impl LockedShard<'_> {
     /// Moves a ring's hand to the first record that was not read since it last passed. Records that
     /// were read have their hits folded into the sketch and go on: those of probation to protected,
     /// others to the end of their ring.
+    #[inline]
     fn hand(&mut self, queue: Queue, now: u64) -> Option<Hand> {
+        let loc = self.state.rings.first(queue)?;
+        let header = self.records().header(loc);
+        if header.hits() == 0 && !header.expiry().is_past(now) {
+            return Some(Hand::At(loc));
+        }
+        self.move_hand(queue, now)
+    }
+
+    /// As [`Self::hand`], where the hand has to move.
+    #[inline(never)]
+    fn move_hand(&mut self, queue: Queue, now: u64) -> Option<Hand> {
         for _ in 0..HAND_STEPS_MAX {
             let loc = self.state.rings.first(queue)?;
             let header = self.records().header(loc);
             if header.expiry().is_past(now) {
-                return Some(Hand::Expired(self.remove_counted(loc, Reason::Expired)));
+                let hash = self.hash_of(loc);
+                return Some(Hand::Expired(self.remove(hash, loc, Reason::Expired)));
             }
             let hits = header.hits();
             if hits == 0 {
@@ -177,7 +197,7 @@ impl LockedShard<'_> {
 
     /// A candidate leaves the window: it takes the place of the victims at the hand of probation if
     /// it is used more often than all of them together, otherwise it goes. Ties are refused.
-    fn contest(&mut self, candidate: Loc, now: u64) -> u64 {
+    fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
         match self.hand(Queue::Probation, now) {
             Some(Hand::Expired(bytes)) => return bytes,
             Some(Hand::At(_)) => {}
@@ -190,22 +210,31 @@ impl LockedShard<'_> {
                         .rings
                         .move_to(records, Queue::Protected, Queue::Probation, victim);
                 }
-                None => return self.remove_counted(candidate, Reason::Evicted),
+                None => return self.remove(hash, candidate, Reason::Evicted),
             },
         }
-        let candidate_bytes = self.records().charge(candidate);
-        let candidate_frequency = self.common.sketch.frequency(self.hash_of(candidate));
-        let victims = self.victims_for(candidate_bytes, candidate_frequency);
-        if !self.admits(candidate_frequency, victims.frequency) {
-            return self.remove_counted(candidate, Reason::Refused);
+        let frequency = self.common.sketch.frequency(hash);
+        // Who was never asked for wins against nobody: the victims need not be looked at.
+        let victims = (frequency > 0).then(|| {
+            let bytes = self.records().charge(candidate);
+            self.victims_for(bytes, frequency)
+        });
+        match victims {
+            Some(victims) if self.admits(frequency, victims.frequency) => {
+                self.replace_victims(candidate, &victims)
+            }
+            _ => self.remove(hash, candidate, Reason::Refused),
         }
+    }
+
+    /// The candidate enters the main space, its victims go; returns the bytes that they occupied.
+    fn replace_victims(&mut self, candidate: Loc, victims: &Victims) -> u64 {
         let records = self.common.allocator.records();
         self.state
             .rings
             .move_to(records, Queue::Window, Queue::Probation, candidate);
-        for victim in &victims.locs[..victims.count] {
-            let hash: KeyHash = self.hash_of(*victim);
-            self.remove(hash, *victim, Reason::Evicted);
+        for (victim, hash) in &victims.records[..victims.count] {
+            self.remove(*hash, *victim, Reason::Evicted);
         }
         victims.bytes
     }
@@ -224,7 +253,7 @@ impl LockedShard<'_> {
     /// together used less often than the candidate.
     fn victims_for(&self, bytes: u64, candidate_frequency: u32) -> Victims {
         let mut victims = Victims {
-            locs: [Loc::NONE; VICTIMS_MAX],
+            records: [(Loc::NONE, KeyHash(0)); VICTIMS_MAX],
             count: 0,
             bytes: 0,
             frequency: 0,
@@ -232,11 +261,11 @@ impl LockedShard<'_> {
         let mut cursor = self.state.rings.first(Queue::Probation);
         while let Some(loc) = cursor {
             let header = self.records().header(loc);
-            victims.locs[victims.count] = loc;
+            let hash = self.hash_of(loc);
+            victims.records[victims.count] = (loc, hash);
             victims.count += 1;
             victims.bytes += self.records().charge(loc);
-            victims.frequency +=
-                self.common.sketch.frequency(self.hash_of(loc)) + header.hits() as u32;
+            victims.frequency += self.common.sketch.frequency(hash) + header.hits() as u32;
             let decided = victims.bytes >= bytes || victims.frequency >= candidate_frequency;
             if decided || victims.count == VICTIMS_MAX {
                 break;

@@ -159,10 +159,13 @@ impl Wheel {
     }
 
     fn slot_for(&self, unit: u64) -> usize {
-        for level in 0..LEVELS {
+        // The level on which the two times differ by less than a turn: at most one above that of their distance.
+        let distance = unit - self.unit;
+        let lowest = distance.checked_ilog2().unwrap_or(0) / SLOT_BITS;
+        for level in lowest as usize..LEVELS {
             let shift = SLOT_BITS * level as u32;
             let ahead = (unit >> shift) - (self.unit >> shift);
-            if ahead < SLOTS as u64 && (level == 0 || ahead > 0) {
+            if ahead < SLOTS as u64 {
                 return level * SLOTS + (unit >> shift) as usize % SLOTS;
             }
         }

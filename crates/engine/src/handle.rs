@@ -154,19 +154,13 @@ impl Handle {
         let records = engine.records();
         let shard = &engine.shards[engine.shard_index(hash)].0;
         // SAFETY: as the caller promises.
-        let found = unsafe {
-            shard.index.find(&engine.common.allocator, hash, |loc| {
-                records.prefetch_payload(loc);
-                records.key_is(loc, key)
-            })
-        };
+        let found = unsafe { shard.index.find_key(&engine.common.allocator, hash, key) };
         let live = found.map(|loc| (loc, records.header(loc)));
         let Some((loc, header)) =
             live.filter(|(_, header)| !header.expiry().is_past(engine.common.clock.now()))
         else {
             if COUNTED {
-                self.counts.miss();
-                engine.common.sketch.count(hash, 1);
+                self.count_miss(hash);
             }
             return None;
         };
@@ -177,6 +171,11 @@ impl Handle {
         let watched = WATCHING && header.hits() == HITS_MAX && header.watch();
         // SAFETY: found live while pinned, and the caller stays pinned.
         Some(read(unsafe { Value::new(engine, loc, header, watched) }))
+    }
+
+    fn count_miss(&self, hash: KeyHash) {
+        self.counts.miss();
+        self.engine.common.sketch.count(hash, 1);
     }
 
     /// Reads several keys; `visit` gets each key's place in `keys` and its value. Counts hits and

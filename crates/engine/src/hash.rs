@@ -61,9 +61,9 @@ impl KeyHasher {
     #[inline(always)]
     pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
         let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
+        // The hasher mixes the length in by itself (it turns its seeded state by it), and there is nothing before or
+        // behind the key that it could be confused with.
         hasher.write(key);
-        // The length, so that a key is never a continuation of another's state.
-        hasher.write_u16(key.len() as u16);
         KeyHash(hasher.finish())
     }
 }

@@ -32,9 +32,9 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Adds a record that has been unlinked from the index and all lists; with `chunks_moved` its
-    /// chunks live on in a copy.
-    pub(crate) fn push(&mut self, allocator: &Allocator, loc: Loc, chunks_moved: bool) {
+    /// Adds a record of so many bytes that has been unlinked from the index and all lists; with
+    /// `chunks_moved` its chunks live on in a copy.
+    pub(crate) fn push(&mut self, allocator: &Allocator, loc: Loc, bytes: u64, chunks_moved: bool) {
         let records = allocator.records();
         records.set_chunks_moved(loc, chunks_moved);
         records
@@ -44,7 +44,7 @@ impl Pending {
             .store(self.head, Ordering::Relaxed);
         self.head = loc.0;
         self.records += 1;
-        self.bytes += records.charge(loc);
+        self.bytes += bytes;
     }
 
     /// Where the index puts what it takes out of use.

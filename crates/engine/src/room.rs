@@ -16,8 +16,8 @@ use std::time::Duration;
 /// A batch evicts up to this many slots' worth at once, so that the epoch is advanced once for all
 /// of them...
 const BATCH_SLOTS_MAX: u64 = 32;
-/// ... but no more than this part of the shard's entries, so that small caches stay full...
-const BATCH_ENTRIES_SHARE: u64 = 64;
+/// ... but no more than this part of the cache's entries, so that small caches stay full...
+const BATCH_ENTRIES_SHARE: u64 = 256;
 /// ... and no more than this many bytes, so that no write takes long.
 const BATCH_BYTES_MAX: u64 = 256 * 1024;
 /// With fewer pages than this a record may take a slot of up to twice its size.
@@ -158,7 +158,7 @@ impl Engine {
     fn evict_batch(&self, slot_bytes: u64, shard: usize) -> Result<(), Error> {
         let from = self.fuller_shard(shard)?;
         let mut locked = self.lock(from)?;
-        let entries = locked.state.rings.entries();
+        let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
         let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, BATCH_SLOTS_MAX);
         let wanted = (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes);
         let freed = locked.evict(wanted, self.common.clock.now());

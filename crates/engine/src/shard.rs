@@ -15,7 +15,7 @@ use crate::hash::KeyHash;
 use crate::index::{Doomed, Index, NeedsRoom, Retired};
 use crate::limbo::Pending;
 use crate::limits::SHARD_OVERHEAD_BYTES;
-use crate::memory::record::Records;
+use crate::memory::record::{Queue, Records, VERSION_MASK};
 use crate::memory::region::Loc;
 use crate::policy::Random;
 use crate::policy::rings::Rings;
@@ -155,7 +155,7 @@ impl LockedShard<'_> {
         if !self.holds(condition, existing, now) {
             return Ok(false);
         }
-        let version = self.state.last_version.wrapping_add(1);
+        let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
         self.records().set_version(new, version);
         Wheel::leave_out(self.records(), new);
         match existing {
@@ -168,7 +168,7 @@ impl LockedShard<'_> {
         Ok(true)
     }
 
-    /// Versions of one key never repeat within 2^32 writes to its shard.
+    /// Versions of one key never repeat within 2^30 writes to its shard.
     fn version_of(&self, loc: Loc) -> u64 {
         self.records().header(loc).version() as u64
     }
@@ -176,11 +176,9 @@ impl LockedShard<'_> {
     fn add(&mut self, hash: KeyHash, new: Loc) -> Result<(), NeedsRoom> {
         let (common, index) = (self.common, self.index);
         index.insert(&common.allocator, hash, new, self.state.pending.index())?;
-        self.state.rings.push(
-            common.allocator.records(),
-            crate::memory::record::Queue::Window,
-            new,
-        );
+        let records = common.allocator.records();
+        let bytes = records.charge(new);
+        self.state.rings.push(records, Queue::Window, new, bytes);
         self.settle_window();
         Ok(())
     }
@@ -193,14 +191,19 @@ impl LockedShard<'_> {
         // An overwrite is a use: the new record inherits the old one's standing and a hit.
         records.header(new).set_hits(records.header(old).hits());
         records.header(new).raise_hits();
+        let (old_bytes, new_bytes) = (records.charge(old), records.charge(new));
         if let Some(queue) = records.header(old).queue() {
-            self.state.rings.replace(records, queue, old, new);
+            self.state
+                .rings
+                .replace(records, queue, (old, old_bytes), (new, new_bytes));
         }
         self.state.wheel.unlink(records, old);
         if records.header(old).retire() {
             common.changes.append(key);
         }
-        self.state.pending.push(&common.allocator, old, false);
+        self.state
+            .pending
+            .push(&common.allocator, old, old_bytes, false);
     }
 
     fn file(&mut self, loc: Loc, now: u64) {
@@ -210,23 +213,26 @@ impl LockedShard<'_> {
         }
     }
 
-    /// Removes a live record.
-    pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) {
+    /// Removes a live record; returns the bytes that it occupied.
+    pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
         let common = self.common;
         let records = common.allocator.records();
         let removed = self
             .index
             .remove(&common.allocator, hash, loc, self.state.pending.index());
         debug_assert!(removed);
+        let bytes = records.charge(loc);
         if let Some(queue) = records.header(loc).queue() {
-            self.state.rings.unlink(records, queue, loc);
+            self.state.rings.unlink(records, queue, loc, bytes);
         }
         self.state.wheel.unlink(records, loc);
         if records.header(loc).retire() {
             // SAFETY: the shard's lock is held and the record is not freed yet.
             unsafe { records.with_key(loc, |key| common.changes.append(key)) };
         }
-        self.state.pending.push(&common.allocator, loc, false);
+        self.state
+            .pending
+            .push(&common.allocator, loc, bytes, false);
         let counts = &mut self.state.counts;
         match reason {
             Reason::Deleted => counts.deletes += 1,
@@ -237,6 +243,7 @@ impl LockedShard<'_> {
             }
             Reason::Expired => counts.expirations += 1,
         }
+        bytes
     }
 
     /// The hash of a live record's key.
@@ -315,8 +322,9 @@ impl LockedShard<'_> {
         let pending = &mut state.pending;
         let segment = doomed.step(&common.allocator, |loc| {
             // Nobody is told one by one: `clear` lapses every L0.
-            common.allocator.records().header(loc).retire();
-            pending.push(&common.allocator, loc, false);
+            let records = common.allocator.records();
+            records.header(loc).retire();
+            pending.push(&common.allocator, loc, records.charge(loc), false);
         });
         match segment {
             Some(segment) => pending.index().push(Retired::Segment(segment)),
@@ -344,20 +352,27 @@ impl LockedShard<'_> {
             .allocator
             .allocate(class, crate::memory::allocator::Purpose::WithinClass)
         else {
-            return self.remove(hash, from, Reason::Evicted);
+            self.remove(hash, from, Reason::Evicted);
+            return;
         };
         // SAFETY: `to` was just allocated with the class of `from`, which is live in this shard.
         unsafe { records.relocate(from, to) };
         self.index.replace(&common.allocator, hash, from, to);
+        // A copy occupies what the original did.
+        let bytes = records.charge(from);
         if let Some(queue) = records.header(from).queue() {
-            self.state.rings.replace(records, queue, from, to);
+            self.state
+                .rings
+                .replace(records, queue, (from, bytes), (to, bytes));
         }
         self.state.wheel.replace(records, from, to);
         if records.header(from).retire() {
             // An L0's copy is as good as before; the new record must know of it.
             records.header(to).watch();
         }
-        self.state.pending.push(&common.allocator, from, true);
+        self.state
+            .pending
+            .push(&common.allocator, from, bytes, true);
     }
 
     /// Evicts the live record that a chunk belongs to, if there is one.

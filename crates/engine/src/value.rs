@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::memory::record::Header;
 use crate::memory::region::Loc;
+use std::ptr::NonNull;
 
 /// A value in place. The reader is pinned while it exists: copy out what is needed and return; don't
 /// write to the same cache from inside.
@@ -10,6 +11,9 @@ pub struct Value<'a> {
     engine: &'a Engine,
     loc: Loc,
     header: &'a Header,
+    /// Where the bytes begin, if the record is a short one.
+    short: Option<NonNull<u8>>,
+    len: usize,
     watched: bool,
 }
 
@@ -27,6 +31,8 @@ impl<'a> Value<'a> {
             engine,
             loc,
             header,
+            short: engine.records().short_value(loc, header),
+            len: header.value_len(),
             watched,
         }
     }
@@ -34,7 +40,7 @@ impl<'a> Value<'a> {
     /// Its length in bytes.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.header.value_len()
+        self.len
     }
 
     /// Whether it has no bytes.
@@ -80,8 +86,13 @@ impl<'a> Value<'a> {
     /// The bytes, if they lie in one piece, as all but long values do.
     #[inline(always)]
     pub fn as_contiguous(&self) -> Option<&[u8]> {
-        // SAFETY: the promise of `new` holds for as long as `self` does.
-        unsafe { self.engine.records().contiguous_value(self.loc) }
+        match self.short {
+            // SAFETY: a short record's value lies in one piece, unchanged as long as the promise of `new` holds, which
+            // is as long as `self` does.
+            Some(start) => Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len) }),
+            // SAFETY: as above.
+            None => unsafe { self.engine.records().contiguous_value(self.loc) },
+        }
     }
 
     /// Copies the bytes to a buffer of exactly [`Self::len`] bytes.

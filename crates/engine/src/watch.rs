@@ -6,12 +6,11 @@
 //! the record is retired and must not keep its copy.
 //!
 //! ```text
-//! bit 7..4: kind of the value   bit 3: retired   bit 2: watched   bit 1..0: ring (0 = none)
+//! bit 7..4: kind of the value   bit 3: retired   bit 2: watched
 //! ```
 
 use crate::sync::{AtomicU8, Ordering};
 
-const QUEUE_MASK: u8 = 0b11;
 const WATCHED: u8 = 1 << 2;
 const RETIRED: u8 = 1 << 3;
 const KIND_SHIFT: u32 = 4;
@@ -26,7 +25,7 @@ impl WatchFlags {
         Self(AtomicU8::new(0))
     }
 
-    /// For a slot that nobody else can reach: in no ring, neither watched nor retired.
+    /// For a slot that nobody else can reach: neither watched nor retired.
     pub(crate) fn reset(&self, kind: u8) {
         self.0.store(kind << KIND_SHIFT, Ordering::Relaxed);
     }
@@ -58,20 +57,5 @@ impl WatchFlags {
     pub(crate) fn take_watched(&self) -> bool {
         // AcqRel: partner of the operation in `watch`.
         self.0.fetch_and(!WATCHED, Ordering::AcqRel) & WATCHED != 0
-    }
-
-    /// The ring of a live record; `None` once it is retired.
-    pub(crate) fn queue(&self) -> Option<u8> {
-        // Acquire: partner of the release in `set_queue`: whoever finds a record by walking its
-        // page sees its contents.
-        let flags = self.0.load(Ordering::Acquire);
-        (flags & RETIRED == 0).then_some(flags & QUEUE_MASK)
-    }
-
-    /// Under the shard's lock.
-    pub(crate) fn set_queue(&self, queue: u8) {
-        let old = self.0.load(Ordering::Relaxed) & QUEUE_MASK;
-        // One operation, because readers may set the watch bit at the same time.
-        self.0.fetch_xor(old ^ queue, Ordering::Release);
     }
 }

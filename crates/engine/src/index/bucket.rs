@@ -102,6 +102,13 @@ impl Bucket {
             .store(cleared | (tag as u64) << shift, Ordering::Release);
     }
 
+    /// Puts an entry into an empty slot.
+    fn fill(&self, slot: usize, tag: u8, word: SlotWord) {
+        // Release: partner of the acquire in `find`.
+        self.slots[slot].store(word.0, Ordering::Release);
+        self.set_tag(slot, tag);
+    }
+
     fn add_passed(&self, delta: i64) {
         let control = self.control.load(Ordering::Relaxed);
         let passed = Self::passed(control);
@@ -132,13 +139,55 @@ fn home(stored_hash: u32, buckets: usize) -> usize {
     ((stored_hash >> 16) as usize * buckets) >> 16
 }
 
-/// Finds the slot whose hash is `stored_hash` and whose location `is_match` accepts. Lock-free.
+/// What a look at a hash's home bucket tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Glance {
+    Found(Position, SlotWord),
+    /// There is no such entry.
+    Absent,
+    /// A full search has to tell.
+    Unclear,
+}
+
+/// The look-up of nine reads out of ten: the first slot of the home bucket that has the tag is the one, or none has it
+/// and nothing was ever pushed out of the bucket. Lock-free. Everything else is left to [`find`], so that this part is
+/// a few instructions that keep all they need in registers.
 #[inline(always)]
+pub(crate) fn glance(
+    buckets: &[Bucket],
+    stored_hash: u32,
+    tag: u8,
+    is_match: impl Fn(u32) -> bool,
+) -> Glance {
+    let bucket = home(stored_hash, buckets.len());
+    let line = &buckets[bucket];
+    // Acquire: partner of the release in `set_tag` and `add_passed`.
+    let control = line.control.load(Ordering::Acquire);
+    let candidates = Bucket::matches(control, tag);
+    if candidates == 0 {
+        return if Bucket::passed(control) == 0 {
+            Glance::Absent
+        } else {
+            Glance::Unclear
+        };
+    }
+    let slot = (candidates.trailing_zeros() / TAG_BITS) as usize;
+    // Acquire: partner of the release store of the slot; the record behind it is filled.
+    let word = SlotWord(line.slots[slot].load(Ordering::Acquire));
+    if word.stored_hash() == stored_hash && !word.is_empty() && is_match(word.loc()) {
+        Glance::Found(Position { bucket, slot }, word)
+    } else {
+        Glance::Unclear
+    }
+}
+
+/// Finds the slot whose hash is `stored_hash` and whose location `is_match` accepts. Lock-free.
+#[inline]
 pub(crate) fn find(
     buckets: &[Bucket],
     stored_hash: u32,
     tag: u8,
-    mut is_match: impl FnMut(u32) -> bool,
+    is_match: impl Fn(u32) -> bool,
 ) -> Option<(Position, SlotWord)> {
     let mut bucket = home(stored_hash, buckets.len());
     for _ in 0..buckets.len() {
@@ -159,12 +208,15 @@ pub(crate) fn find(
             // No entry whose search begins at or before this bucket lies behind it.
             return None;
         }
-        bucket += 1;
-        if bucket == buckets.len() {
-            bucket = 0;
-        }
+        bucket = next(bucket, buckets.len());
     }
     None
+}
+
+/// The bucket behind another one; behind the last comes the first.
+#[inline(always)]
+fn next(bucket: usize, buckets: usize) -> usize {
+    if bucket + 1 == buckets { 0 } else { bucket + 1 }
 }
 
 /// The line that a search for `stored_hash` reads first.
@@ -175,24 +227,41 @@ pub(crate) fn home_bucket(buckets: &[Bucket], stored_hash: u32) -> *const Bucket
 
 /// Puts an entry into the first bucket with room, at most `reach` buckets behind its home. Under the
 /// shard's lock, and only for a key that is not there. False when there is no room.
+#[inline]
 pub(crate) fn insert(buckets: &[Bucket], tag: u8, word: SlotWord, reach: usize) -> bool {
     let home = home(word.stored_hash(), buckets.len());
-    let place = (0..=reach.min(buckets.len() - 1)).find_map(|distance| {
-        let bucket = (home + distance) % buckets.len();
-        let control = buckets[bucket].control.load(Ordering::Relaxed);
-        Bucket::first_empty(control).map(|slot| (distance, bucket, slot))
-    });
-    let Some((distance, bucket, slot)) = place else {
-        return false;
-    };
-    // Before the entry can be found, so that no search stops short of it.
-    for passed in 0..distance {
-        buckets[(home + passed) % buckets.len()].add_passed(1);
+    let control = buckets[home].control.load(Ordering::Relaxed);
+    if let Some(slot) = Bucket::first_empty(control) {
+        buckets[home].fill(slot, tag, word);
+        return true;
     }
-    // Release: partner of the acquire in `find`.
-    buckets[bucket].slots[slot].store(word.0, Ordering::Release);
-    buckets[bucket].set_tag(slot, tag);
-    true
+    insert_behind(buckets, home, tag, word, reach.min(buckets.len() - 1))
+}
+
+/// As [`insert`], where the home bucket is full.
+#[inline(never)]
+fn insert_behind(buckets: &[Bucket], home: usize, tag: u8, word: SlotWord, reach: usize) -> bool {
+    let mut bucket = home;
+    for _ in 0..reach {
+        bucket = next(bucket, buckets.len());
+        let control = buckets[bucket].control.load(Ordering::Relaxed);
+        if let Some(slot) = Bucket::first_empty(control) {
+            // Before the entry can be found, so that no search stops short of it.
+            add_passed_between(buckets, home, bucket, 1);
+            buckets[bucket].fill(slot, tag, word);
+            return true;
+        }
+    }
+    false
+}
+
+/// Counts an entry that lies in bucket `at` in all buckets from its home to there.
+fn add_passed_between(buckets: &[Bucket], home: usize, at: usize, delta: i64) {
+    let mut bucket = home;
+    while bucket != at {
+        buckets[bucket].add_passed(delta);
+        bucket = next(bucket, buckets.len());
+    }
 }
 
 /// Makes a slot lead to another record of the same key. Under the shard's lock.
@@ -207,12 +276,9 @@ pub(crate) fn remove(buckets: &[Bucket], position: Position) {
     let word = SlotWord(line.slots[position.slot].load(Ordering::Relaxed));
     line.slots[position.slot].store(0, Ordering::Release);
     line.set_tag(position.slot, 0);
-    let mut bucket = home(word.stored_hash(), buckets.len());
+    let home = home(word.stored_hash(), buckets.len());
     // Behind the removal: a search that still goes on too far does no harm.
-    while bucket != position.bucket {
-        buckets[bucket].add_passed(-1);
-        bucket = (bucket + 1) % buckets.len();
-    }
+    add_passed_between(buckets, home, position.bucket, -1);
 }
 
 /// Checks counts and tags of all buckets. Under the shard's lock.
@@ -225,7 +291,7 @@ pub(crate) fn validate(buckets: &[Bucket]) -> Result<usize, String> {
             let mut over = home(word.stored_hash(), buckets.len());
             while over != at {
                 passed[over] += 1;
-                over = (over + 1) % buckets.len();
+                over = next(over, buckets.len());
             }
         }
     }

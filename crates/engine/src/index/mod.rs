@@ -17,7 +17,7 @@ use crate::memory::classes::Class;
 use crate::memory::region::Loc;
 use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
-use bucket::{Bucket, Position, SlotWord};
+use bucket::{Bucket, Glance, Position, SlotWord};
 use segment::{REACH, SegmentRef};
 
 /// The low 16 bits of the stored hash are the directory's.
@@ -118,16 +118,52 @@ impl Index {
         unsafe { &*self.directory.load(Ordering::Acquire) }
     }
 
-    /// Lock-free look-up of the record whose stored hash matches and which `is_match` accepts.
+    /// Lock-free look-up of a key's record.
     ///
     /// # Safety
     /// The caller is pinned for as long as the location is used, or holds the shard's lock.
     #[inline(always)]
+    pub(crate) unsafe fn find_key(
+        &self,
+        allocator: &Allocator,
+        hash: KeyHash,
+        key: &[u8],
+    ) -> Option<Loc> {
+        let records = allocator.records();
+        // SAFETY: as the caller promises.
+        let buckets = unsafe { self.directory().segment(hash.stored()).buckets(allocator) };
+        let glance = bucket::glance(buckets, hash.stored(), hash.tag(), |loc| {
+            records.prefetch_payload(Loc(loc));
+            // SAFETY: as the caller promises, and `loc` was just found.
+            unsafe { records.is_short_with_key(Loc(loc), key) }
+        });
+        match glance {
+            Glance::Found(_, word) => Some(Loc(word.loc())),
+            Glance::Absent => None,
+            // SAFETY: as the caller promises.
+            Glance::Unclear => unsafe { self.search_key(allocator, hash, key) },
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::find_key`].
+    #[inline(never)]
+    unsafe fn search_key(&self, allocator: &Allocator, hash: KeyHash, key: &[u8]) -> Option<Loc> {
+        let records = allocator.records();
+        // SAFETY: as the caller promises, and `loc` was just found.
+        unsafe { self.find(allocator, hash, |loc| records.key_is(loc, key)) }
+    }
+
+    /// Lock-free look-up of the record whose stored hash matches and which `is_match` accepts.
+    ///
+    /// # Safety
+    /// The caller is pinned for as long as the location is used, or holds the shard's lock.
+    #[inline]
     pub(crate) unsafe fn find(
         &self,
         allocator: &Allocator,
         hash: KeyHash,
-        mut is_match: impl FnMut(Loc) -> bool,
+        is_match: impl Fn(Loc) -> bool,
     ) -> Option<Loc> {
         // SAFETY: as the caller promises.
         let buckets = unsafe { self.directory().segment(hash.stored()).buckets(allocator) };
@@ -145,25 +181,31 @@ impl Index {
         prefetch_line(bucket::home_bucket(buckets, hash.stored()).cast());
     }
 
-    /// The segment of a hash and the slot in it. Under the shard's lock.
+    /// The segment and the slot of a record that is in the index. Under the shard's lock.
+    #[inline]
     fn locate(
         &self,
         allocator: &Allocator,
         hash: KeyHash,
-        mut is_match: impl FnMut(Loc) -> bool,
-    ) -> Option<(SegmentRef, Position, Loc)> {
+        loc: Loc,
+    ) -> Option<(SegmentRef, Position)> {
         // SAFETY: the caller holds the shard's lock.
         let segment = unsafe { self.directory() }.segment(hash.stored());
         // SAFETY: as above.
         let buckets = unsafe { segment.buckets(allocator) };
-        let found = bucket::find(buckets, hash.stored(), hash.tag(), |loc| is_match(Loc(loc)));
-        found.map(|(position, word)| (segment, position, Loc(word.loc())))
+        let is_it = |found| found == loc.0;
+        match bucket::glance(buckets, hash.stored(), hash.tag(), is_it) {
+            Glance::Found(position, _) => Some((segment, position)),
+            Glance::Absent => None,
+            Glance::Unclear => bucket::find(buckets, hash.stored(), hash.tag(), is_it)
+                .map(|(position, _)| (segment, position)),
+        }
     }
 
     /// Makes the slot of `old` lead to `new`, a record of the same key. Under the shard's lock.
     /// False if `old` is not in the index.
     pub(crate) fn replace(&self, allocator: &Allocator, hash: KeyHash, old: Loc, new: Loc) -> bool {
-        let Some((segment, position, _)) = self.locate(allocator, hash, |loc| loc == old) else {
+        let Some((segment, position)) = self.locate(allocator, hash, old) else {
             return false;
         };
         // SAFETY: the caller holds the shard's lock.
@@ -194,7 +236,7 @@ impl Index {
                 usize::MAX
             };
             if bucket::insert(buckets, hash.tag(), word, reach) {
-                segment.count(allocator).fetch_add(1, Ordering::Relaxed);
+                segment.add_count(allocator, 1);
                 return Ok(());
             }
             if segment.depth() == DEPTH_MAX {
@@ -212,13 +254,12 @@ impl Index {
         loc: Loc,
         retired: &mut Vec<Retired>,
     ) -> bool {
-        let Some((segment, position, _)) = self.locate(allocator, hash, |found| found == loc)
-        else {
+        let Some((segment, position)) = self.locate(allocator, hash, loc) else {
             return false;
         };
         // SAFETY: the caller holds the shard's lock.
         bucket::remove(unsafe { segment.buckets(allocator) }, position);
-        let left = segment.count(allocator).fetch_sub(1, Ordering::Relaxed) as usize - 1;
+        let left = segment.add_count(allocator, -1);
         if left * 100 < segment.capacity() * MERGE_BELOW_PERCENT / 2 && segment.depth() > 0 {
             self.merge(allocator, hash.stored(), retired);
         }
@@ -310,8 +351,7 @@ impl Index {
         let own = directory.segment(stored_hash);
         let depth = own.depth();
         let sibling = directory.segment(stored_hash ^ 1 << (depth - 1));
-        let together =
-            [own, sibling].map(|segment| segment.count(allocator).load(Ordering::Relaxed) as usize);
+        let together = [own, sibling].map(|segment| segment.count(allocator));
         if sibling.depth() != depth
             || together.iter().sum::<usize>() * 100 > own.capacity() * MERGE_BELOW_PERCENT
         {
@@ -378,7 +418,7 @@ impl Index {
             // SAFETY: as above.
             let buckets = unsafe { segment.buckets(allocator) };
             let found = bucket::validate(buckets)?;
-            let counted = segment.count(allocator).load(Ordering::Relaxed) as usize;
+            let counted = segment.count(allocator);
             if found != counted {
                 return Err(format!(
                     "a segment counts {counted} entries and holds {found}"

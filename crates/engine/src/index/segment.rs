@@ -63,7 +63,20 @@ impl SegmentRef {
     }
 
     /// Number of entries. Guarded by the shard's lock.
-    pub(crate) fn count(self, allocator: &Allocator) -> &AtomicU32 {
+    pub(crate) fn count(self, allocator: &Allocator) -> usize {
+        self.counter(allocator).load(Ordering::Relaxed) as usize
+    }
+
+    /// Changes the number of entries, under the shard's lock, and returns it.
+    pub(crate) fn add_count(self, allocator: &Allocator, delta: i32) -> usize {
+        let counter = self.counter(allocator);
+        // The lock's holder is the only writer: no read-modify-write is needed.
+        let count = counter.load(Ordering::Relaxed).wrapping_add_signed(delta);
+        counter.store(count, Ordering::Relaxed);
+        count as usize
+    }
+
+    fn counter(self, allocator: &Allocator) -> &AtomicU32 {
         let head = allocator.records().region().at(self.loc()).cast::<Head>();
         // SAFETY: the first line of a segment's block, never used for anything else while it lives.
         unsafe { &head.as_ref().count }
@@ -103,6 +116,6 @@ impl SegmentRef {
                 copied += 1;
             }
         }
-        target.count(allocator).fetch_add(copied, Ordering::Relaxed);
+        target.add_count(allocator, copied);
     }
 }

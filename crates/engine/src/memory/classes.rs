@@ -46,25 +46,30 @@ const INDEX_BLOCKS_PER_PAGE: usize = 16;
 /// All classes of one page size.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassTable {
-    page_bytes: usize,
+    slot_bytes_max: usize,
     /// Slot sizes: records ascending, then chunks, then the index blocks' variants, then smaller
     /// index blocks, each half of the one before.
     sizes: Vec<u32>,
     slots_per_page: Vec<u32>,
     record_classes: u16,
-    /// Class by size in granules, for sizes up to [`Self::DIRECT_MAX`].
-    direct: Vec<u16>,
+    /// Class and its slots' bytes by size in granules, for sizes up to [`Self::DIRECT_MAX`].
+    direct: Vec<(u16, u16)>,
 }
 
 impl ClassTable {
     const DIRECT_MAX: usize = 2048;
+    const _DIRECT_FITS: () = assert!(Self::DIRECT_MAX * 2 <= u16::MAX as usize);
 
     pub(crate) fn new(page_bytes: usize, page_count: usize) -> Self {
         let mut sizes = record_sizes(page_bytes, page_count);
         let record_classes = sizes.len() as u16;
         let direct = (0..=Self::DIRECT_MAX / GRANULE_BYTES)
             .map(|granules| {
-                sizes.partition_point(|size| (*size as usize) < granules * GRANULE_BYTES) as u16
+                let class =
+                    sizes.partition_point(|size| (*size as usize) < granules * GRANULE_BYTES);
+                // Small pages have no slots of that size: nobody asks for one.
+                let bytes = sizes.get(class).copied().unwrap_or(0);
+                (class as u16, bytes as u16)
             })
             .collect();
         sizes.push(slot_bytes_max(page_bytes) as u32);
@@ -79,7 +84,7 @@ impl ClassTable {
             smaller /= 2;
         }
         Self {
-            page_bytes,
+            slot_bytes_max: slot_bytes_max(page_bytes),
             slots_per_page: sizes.iter().map(|size| page_bytes as u32 / size).collect(),
             sizes,
             record_classes,
@@ -97,11 +102,20 @@ impl ClassTable {
     pub(crate) fn for_record(&self, bytes: usize) -> Class {
         debug_assert!(bytes <= self.slot_bytes_max());
         match self.direct.get(bytes.div_ceil(GRANULE_BYTES)) {
-            Some(class) => Class(*class),
+            Some((class, _)) => Class(*class),
             None => {
                 let records = &self.sizes[..self.record_classes as usize];
                 Class(records.partition_point(|size| (*size as usize) < bytes) as u16)
             }
+        }
+    }
+
+    /// Bytes of the slot that a record of `bytes` gets.
+    #[inline]
+    pub(crate) fn record_bytes(&self, bytes: usize) -> usize {
+        match self.direct.get(bytes.div_ceil(GRANULE_BYTES)) {
+            Some((_, slot_bytes)) => *slot_bytes as usize,
+            None => self.slot_bytes(self.for_record(bytes)),
         }
     }
 
@@ -155,8 +169,9 @@ impl ClassTable {
         self.slots_per_page[class.0 as usize] as usize
     }
 
+    #[inline]
     pub(crate) fn slot_bytes_max(&self) -> usize {
-        slot_bytes_max(self.page_bytes)
+        self.slot_bytes_max
     }
 
     /// Payload bytes in one chunk.

@@ -3,7 +3,7 @@
 //! ```text
 //!  0         4          8        12       14    15     16          24           32
 //!  ┌─────────┬──────────┬────────┬────────┬─────┬──────┬───────────┬────────────┬─────┬───────┐
-//!  │ expiry  │ value    │ version│ key    │hits │flags │ ring      │ wheel      │ key │ value │
+//!  │ expiry  │ value    │ state  │ key    │hits │flags │ ring      │ wheel      │ key │ value │
 //!  │ u32     │ len u32  │ u32    │ len u16│ u8  │ u8   │ prev,next │ prev,next  │     │       │
 //!  └─────────┴──────────┴────────┴────────┴─────┴──────┴───────────┴────────────┴─────┴───────┘
 //! ```
@@ -11,12 +11,15 @@
 //! A long record (`CHUNKED`) has a table of chunk locations after the header; its payload, key and
 //! value as one stream, fills the chunks in order and ends behind the table.
 //!
+//! `state`: bit 31..30 the ring (0 = none), bit 29..0 the version.
+//!
 //! Invariants: key, value, lengths, version and kind don't change once the record is published.
 //! The header consists of atomics only, so looking at the header of any slot, free or live, is
 //! never a data race; looking at the payload needs a pin, the shard's lock, or ownership of a record
 //! that is not yet published. The links belong to the shard's lock (of a live record), to the limbo
 //! lock (of a retired one) or to the class' lock (of a free slot).
 
+use super::bytes;
 use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, ClassTable};
 use super::region::{Loc, Region};
 use crate::clock::Expiry;
@@ -24,6 +27,7 @@ use crate::hash::KeyHash;
 use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use crate::watch::WatchFlags;
+use std::ptr::NonNull;
 
 /// Bytes before the payload.
 pub(crate) const HEADER_BYTES: usize = size_of::<Header>();
@@ -35,6 +39,10 @@ pub(crate) const HITS_MAX: u8 = 3;
 const HITS_MASK: u8 = 0b11;
 const CHUNKED: u8 = 1 << 2;
 const FAR_EXPIRY: u8 = 1 << 3;
+
+/// The record's version in its state word.
+pub(crate) const VERSION_MASK: u32 = (1 << QUEUE_SHIFT) - 1;
+const QUEUE_SHIFT: u32 = 30;
 
 /// Lines fetched ahead of a read: more would only help values that take long to copy anyway.
 const PAYLOAD_LINES_AHEAD: usize = 2;
@@ -70,7 +78,8 @@ pub(crate) struct Links {
 pub(crate) struct Header {
     expiry: AtomicU32,
     value_len: AtomicU32,
-    version: AtomicU32,
+    /// Written before publication, then by the holder of the shard's lock alone: plain stores will do.
+    state: AtomicU32,
     key_len: AtomicU16,
     /// Raised by readers with a plain load and store: a lost update is harmless. The upper bits
     /// never change after publication, so such a store can't undo anything.
@@ -92,7 +101,7 @@ impl Header {
     }
 
     pub(crate) fn version(&self) -> u32 {
-        self.version.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) & VERSION_MASK
     }
 
     pub(crate) fn kind(&self) -> u8 {
@@ -146,8 +155,10 @@ impl Header {
         self.flags.watch()
     }
 
-    /// Marks an unlinked record; true if an L0 holds a copy of it.
+    /// Marks an unlinked record, which is in no ring from now on; true if an L0 holds a copy of it.
+    /// Under the shard's lock.
     pub(crate) fn retire(&self) -> bool {
+        self.mark_unfilled();
         self.flags.retire()
     }
 
@@ -157,8 +168,11 @@ impl Header {
     }
 
     /// The ring that the record is in; `None` while it is being filled, retired or free.
+    #[inline]
     pub(crate) fn queue(&self) -> Option<Queue> {
-        match self.flags.queue()? {
+        // Acquire: partner of the release in `set_queue`: whoever finds a record by walking its
+        // page sees its contents.
+        match self.state.load(Ordering::Acquire) >> QUEUE_SHIFT {
             1 => Some(Queue::Window),
             2 => Some(Queue::Probation),
             3 => Some(Queue::Protected),
@@ -166,13 +180,15 @@ impl Header {
         }
     }
 
-    /// In no ring: nobody takes the slot for a live record while it is being filled.
+    /// In no ring: nobody takes the slot for a live record.
     pub(crate) fn mark_unfilled(&self) {
-        self.flags.reset(0);
+        self.state.store(self.version(), Ordering::Relaxed);
     }
 
+    /// Under the shard's lock.
     pub(crate) fn set_queue(&self, queue: Queue) {
-        self.flags.set_queue(queue as u8);
+        let state = self.version() | (queue as u32) << QUEUE_SHIFT;
+        self.state.store(state, Ordering::Release);
     }
 }
 
@@ -218,17 +234,22 @@ impl Records {
     }
 
     /// Bytes of slots that the record occupies, chunks included.
+    #[inline]
     pub(crate) fn charge(&self, loc: Loc) -> u64 {
         let header = self.header(loc);
+        if header.is_chunked() {
+            return self.charge_of_chunked(header);
+        }
+        self.classes
+            .record_bytes(HEADER_BYTES + self.payload_len(header)) as u64
+    }
+
+    #[inline(never)]
+    fn charge_of_chunked(&self, header: &Header) -> u64 {
         let payload = self.payload_len(header);
-        let chunks = if header.is_chunked() {
-            self.classes.chunks(payload)
-        } else {
-            0
-        };
-        let slot = self.slot_bytes(payload, chunks);
-        (self.classes.slot_bytes(self.classes.for_record(slot))
-            + chunks * self.classes.slot_bytes_max()) as u64
+        let chunks = self.classes.chunks(payload);
+        let slot = self.classes.record_bytes(self.slot_bytes(payload, chunks));
+        (slot + chunks * self.classes.slot_bytes_max()) as u64
     }
 
     /// Bytes that a record with `payload` bytes in all, of them `chunks` chunks elsewhere, needs in
@@ -250,7 +271,7 @@ impl Records {
         header
             .value_len
             .store(new.value.len() as u32, Ordering::Relaxed);
-        header.version.store(0, Ordering::Relaxed);
+        header.state.store(0, Ordering::Relaxed);
         header
             .key_len
             .store(new.key.len() as u16, Ordering::Relaxed);
@@ -312,7 +333,7 @@ impl Records {
         new.expiry.store(expiry.word, Ordering::Relaxed);
         new.value_len
             .store(old.value_len.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.version.store(old.version(), Ordering::Relaxed);
+        new.state.store(old.version(), Ordering::Relaxed);
         new.key_len.store(old.key_len() as u16, Ordering::Relaxed);
         new.hits
             .store(old.hits.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -341,9 +362,10 @@ impl Records {
         }
     }
 
-    /// Gives the record its version; before publication.
+    /// Gives the record its version, at most [`VERSION_MASK`]; before publication.
     pub(crate) fn set_version(&self, loc: Loc, version: u32) {
-        self.header(loc).version.store(version, Ordering::Relaxed);
+        debug_assert!(version <= VERSION_MASK);
+        self.header(loc).state.store(version, Ordering::Relaxed);
     }
 
     /// The chunks of a record, none for a short one.
@@ -426,23 +448,34 @@ impl Records {
     /// # Safety
     /// The caller is pinned since before it found `loc`, or holds the lock of the shard that the
     /// record is live in, or owns the unpublished record.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn key_is(&self, loc: Loc, key: &[u8]) -> bool {
         let header = self.header(loc);
-        if header.key_len() != key.len() {
-            return false;
+        if header.is_chunked() {
+            // SAFETY: as the caller promises.
+            return header.key_len() == key.len() && unsafe { self.chunked_key_is(loc, key) };
         }
-        if !header.is_chunked() {
-            // SAFETY: a short record's key follows its header; it is immutable while the caller's
-            // promise holds.
-            let own = unsafe {
-                std::slice::from_raw_parts(
-                    self.region.at(loc).as_ptr().add(HEADER_BYTES),
-                    key.len(),
-                )
-            };
-            return own == key;
-        }
+        // SAFETY: as the caller promises.
+        unsafe { self.is_short_with_key(loc, key) }
+    }
+
+    /// Whether the record is a short one and its key is `key`.
+    ///
+    /// # Safety
+    /// As [`Self::key_is`].
+    #[inline(always)]
+    pub(crate) unsafe fn is_short_with_key(&self, loc: Loc, key: &[u8]) -> bool {
+        let header = self.header(loc);
+        // SAFETY: a short record's key follows its header; it is immutable while the caller's promise holds.
+        header.key_len() == key.len()
+            && !header.is_chunked()
+            && unsafe { bytes::equal(self.region.at(loc).as_ptr().add(HEADER_BYTES), key) }
+    }
+
+    /// # Safety
+    /// As [`Self::key_is`]; and the key's length is the record's.
+    #[inline(never)]
+    unsafe fn chunked_key_is(&self, loc: Loc, key: &[u8]) -> bool {
         let mut same = true;
         // SAFETY: as the caller promises.
         unsafe {
@@ -501,11 +534,20 @@ impl Records {
         }
     }
 
+    /// Where a short record's value begins; `None` for a long one.
+    #[inline(always)]
+    pub(crate) fn short_value(&self, loc: Loc, header: &Header) -> Option<NonNull<u8>> {
+        if header.is_chunked() {
+            return None;
+        }
+        // SAFETY: header, key and value of a short record lie in its slot.
+        Some(unsafe { self.region.at(loc).add(HEADER_BYTES + header.key_len()) })
+    }
+
     /// The value's bytes, if they lie in one piece.
     ///
     /// # Safety
     /// As [`Self::key_is`], for as long as the slice is used.
-    #[inline(always)]
     pub(crate) unsafe fn contiguous_value(&self, loc: Loc) -> Option<&[u8]> {
         let header = self.header(loc);
         // SAFETY: as the caller promises.
@@ -514,7 +556,6 @@ impl Records {
 
     /// # Safety
     /// As [`Self::key_is`]; and the range lies in the payload.
-    #[inline(always)]
     unsafe fn contiguous(&self, loc: Loc, start: usize, len: usize) -> Option<&[u8]> {
         let header = self.header(loc);
         if !header.is_chunked() {

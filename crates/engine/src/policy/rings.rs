@@ -23,6 +23,8 @@ struct Ring {
 #[derive(Default)]
 pub(crate) struct Rings {
     rings: [Ring; 3],
+    /// Bytes of all three.
+    total_bytes: u64,
 }
 
 fn index(queue: Queue) -> usize {
@@ -49,7 +51,7 @@ impl Rings {
     }
 
     pub(crate) fn total_bytes(&self) -> u64 {
-        self.rings.iter().map(|ring| ring.bytes).sum()
+        self.total_bytes
     }
 
     pub(crate) fn entries(&self) -> u64 {
@@ -68,8 +70,13 @@ impl Rings {
         (!next.is_sentinel()).then_some(next)
     }
 
-    /// Puts a record last. It becomes visible to whoever walks its page.
-    pub(crate) fn push(&mut self, records: &Records, queue: Queue, loc: Loc) {
+    /// Puts a record last, which occupies so many bytes. It becomes visible to whoever walks its page.
+    pub(crate) fn push(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
+        self.link_last(records, queue, loc, bytes);
+        self.total_bytes += bytes;
+    }
+
+    fn link_last(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         let header = records.header(loc);
         let last = self.rings[index(queue)].last;
         header.ring.prev.store(last, Ordering::Relaxed);
@@ -78,12 +85,17 @@ impl Rings {
         let ring = &mut self.rings[index(queue)];
         ring.last = loc.0;
         ring.entries += 1;
-        ring.bytes += records.charge(loc);
+        ring.bytes += bytes;
         header.set_queue(queue);
     }
 
-    /// Takes a record out of its ring.
-    pub(crate) fn unlink(&mut self, records: &Records, queue: Queue, loc: Loc) {
+    /// Takes a record of so many bytes out of its ring.
+    pub(crate) fn unlink(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
+        self.take_out(records, queue, loc, bytes);
+        self.total_bytes -= bytes;
+    }
+
+    fn take_out(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         let header = records.header(loc);
         let prev = header.ring.prev.load(Ordering::Relaxed);
         let next = header.ring.next.load(Ordering::Relaxed);
@@ -91,11 +103,17 @@ impl Rings {
         self.set_prev(records, Loc(next), prev);
         let ring = &mut self.rings[index(queue)];
         ring.entries -= 1;
-        ring.bytes -= records.charge(loc);
+        ring.bytes -= bytes;
     }
 
-    /// Puts `new` where `old` was, in the ring `queue`.
-    pub(crate) fn replace(&mut self, records: &Records, queue: Queue, old: Loc, new: Loc) {
+    /// Puts `new` where `old` was, in the ring `queue`; each with the bytes that it occupies.
+    pub(crate) fn replace(
+        &mut self,
+        records: &Records,
+        queue: Queue,
+        (old, old_bytes): (Loc, u64),
+        (new, new_bytes): (Loc, u64),
+    ) {
         let (from, to) = (records.header(old), records.header(new));
         let prev = from.ring.prev.load(Ordering::Relaxed);
         let next = from.ring.next.load(Ordering::Relaxed);
@@ -104,14 +122,16 @@ impl Rings {
         self.set_next(records, Loc(prev), new.0);
         self.set_prev(records, Loc(next), new.0);
         let ring = &mut self.rings[index(queue)];
-        ring.bytes = ring.bytes - records.charge(old) + records.charge(new);
+        ring.bytes = ring.bytes - old_bytes + new_bytes;
+        self.total_bytes = self.total_bytes - old_bytes + new_bytes;
         to.set_queue(queue);
     }
 
     /// Moves a record to the end of a ring.
     pub(crate) fn move_to(&mut self, records: &Records, from: Queue, to: Queue, loc: Loc) {
-        self.unlink(records, from, loc);
-        self.push(records, to, loc);
+        let bytes = records.charge(loc);
+        self.take_out(records, from, loc, bytes);
+        self.link_last(records, to, loc, bytes);
     }
 
     fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
@@ -135,6 +155,9 @@ impl Rings {
 
     /// Checks the links, calls `check` for every record, compares the sums.
     pub(crate) fn validate(&self, records: &Records) -> Result<(), String> {
+        if self.rings.iter().map(|ring| ring.bytes).sum::<u64>() != self.total_bytes {
+            return Err(format!("the rings don't add up to {}", self.total_bytes));
+        }
         for queue in Queue::ALL {
             let ring = &self.rings[index(queue)];
             let (mut entries, mut bytes, mut prev) = (0, 0, sentinel(queue));

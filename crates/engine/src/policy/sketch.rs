@@ -24,10 +24,16 @@ const HALVING_MASK: u64 = 0x7777_7777_7777_7777;
 /// The last nibble of a block's last word holds its generation.
 const GENERATION_SHIFT: u32 = 60;
 
+/// The counters of the keys that share a cache line.
+#[derive(Default)]
+#[repr(align(64))]
+struct Block([AtomicU64; WORDS_PER_BLOCK]);
+
+const _: () = assert!(size_of::<Block>() == BLOCK_BYTES);
+
 /// The frequency estimates of one cache, for all its shards.
 pub(crate) struct Sketch {
-    words: Box<[AtomicU64]>,
-    blocks: u64,
+    blocks: Box<[Block]>,
     generation: AtomicU64,
     /// Counts since the last halving.
     additions: AtomicU64,
@@ -40,10 +46,7 @@ impl Sketch {
     pub(crate) fn new(bytes: usize) -> Self {
         let blocks = (bytes / BLOCK_BYTES).max(1);
         Self {
-            words: (0..blocks * WORDS_PER_BLOCK)
-                .map(|_| AtomicU64::new(0))
-                .collect(),
-            blocks: blocks as u64,
+            blocks: (0..blocks).map(|_| Block::default()).collect(),
             generation: AtomicU64::new(0),
             additions: AtomicU64::new(0),
             period: AtomicUsize::new(super::SAMPLES_PER_ENTRY as usize * 64),
@@ -63,11 +66,11 @@ impl Sketch {
         self.age(block);
         for row in 0..ROWS {
             let (word, shift) = Self::counter(bits, row);
-            let value = block[word].load(Ordering::Relaxed);
+            let value = block.0[word].load(Ordering::Relaxed);
             let count = value >> shift & COUNT_MAX;
             let raised = (count + times as u64).min(COUNT_MAX);
             if raised != count {
-                block[word].store(value + ((raised - count) << shift), Ordering::Relaxed);
+                block.0[word].store(value + ((raised - count) << shift), Ordering::Relaxed);
             }
         }
         self.note_additions(times as u64);
@@ -78,26 +81,32 @@ impl Sketch {
         let bits = hash.sketch();
         let block = self.block(bits);
         self.age(block);
-        let counts = (0..ROWS).map(|row| {
+        let mut least = COUNT_MAX;
+        for row in 0..ROWS {
             let (word, shift) = Self::counter(bits, row);
-            block[word].load(Ordering::Relaxed) >> shift & COUNT_MAX
-        });
-        counts.min().unwrap_or(0) as u32
+            least = least.min(block.0[word].load(Ordering::Relaxed) >> shift & COUNT_MAX);
+            if least == 0 {
+                // Most of those who ask were never seen.
+                break;
+            }
+        }
+        least as u32
     }
 
     /// Asks the processor for the cache line of a key's counters.
     pub(crate) fn prefetch(&self, hash: KeyHash) {
-        prefetch_line(self.block(hash.sketch()).as_ptr().cast());
+        prefetch_line(std::ptr::from_ref(self.block(hash.sketch())).cast());
     }
 
-    fn block(&self, bits: u64) -> &[AtomicU64] {
-        let index = ((bits >> 32) * self.blocks) >> 32;
-        let start = index as usize * WORDS_PER_BLOCK;
-        &self.words[start..start + WORDS_PER_BLOCK]
+    #[inline]
+    fn block(&self, bits: u64) -> &Block {
+        let index = ((bits >> 32) * self.blocks.len() as u64) >> 32;
+        &self.blocks[index as usize]
     }
 
     /// Word and shift of a key's counter in a row. A row is two words, 32 counters; the very last
     /// nibble of the block is not a counter.
+    #[inline]
     fn counter(bits: u64, row: usize) -> (usize, u32) {
         let choice = (bits >> (row * 5)) as u32 & 31;
         let choice = if row == ROWS - 1 && choice == 31 {
@@ -112,20 +121,25 @@ impl Sketch {
     }
 
     /// Halves a block as often as generations have passed since it was last used.
-    fn age(&self, block: &[AtomicU64]) {
+    #[inline]
+    fn age(&self, block: &Block) {
         let now = self.generation.load(Ordering::Relaxed) & 15;
-        let last = block[WORDS_PER_BLOCK - 1].load(Ordering::Relaxed);
+        let last = block.0[WORDS_PER_BLOCK - 1].load(Ordering::Relaxed);
         let missed = now.wrapping_sub(last >> GENERATION_SHIFT) & 15;
-        if missed == 0 {
-            return;
+        if missed != 0 {
+            Self::halve(block, missed, now);
         }
-        for (index, word) in block.iter().enumerate() {
+    }
+
+    #[cold]
+    fn halve(block: &Block, times: u64, generation: u64) {
+        for (index, word) in block.0.iter().enumerate() {
             let mut value = word.load(Ordering::Relaxed);
-            for _ in 0..missed.min(4) {
+            for _ in 0..times.min(4) {
                 value = value >> 1 & HALVING_MASK;
             }
             if index == WORDS_PER_BLOCK - 1 {
-                value = value & !(15 << GENERATION_SHIFT) | now << GENERATION_SHIFT;
+                value = value & !(15 << GENERATION_SHIFT) | generation << GENERATION_SHIFT;
             }
             word.store(value, Ordering::Relaxed);
         }
