@@ -44,15 +44,15 @@ const SCAN_KEYS = 256;
 export function createCache<T = unknown>(options: CacheOptions): Cache<T> {
   const addon = loadNative();
   const resolved = resolveOptions(options, addon.limits);
-  return new NearCache<T>(addon, resolved);
+  return resolved.l0EntriesMax > 0 ? new NearCache<T>(addon, resolved) : new CacheWithoutL0<T>(addon, resolved);
 }
 
 class NearCache<T> implements Cache<T> {
   #l0: L0;
   readonly #native: NativeCache;
-  /** `#native.get` by itself: the object is too large for V8 to give its members fixed places, so a look-up in it costs. */
-  readonly #nativeGet: NativeCache["get"];
-  readonly #values: Values;
+  /** `native.get` by itself: the object is too large for V8 to give its members fixed places, so a look-up in it costs. */
+  protected readonly nativeGet: NativeCache["get"];
+  protected readonly values: Values;
   readonly #loads: Loads;
   readonly #owner: LoadOwner;
   readonly #name: string | undefined;
@@ -62,16 +62,16 @@ class NearCache<T> implements Cache<T> {
   constructor(addon: NativeModule, options: ResolvedOptions) {
     const scratch = newScratch();
     this.#native = open(addon, options, scratch);
-    this.#nativeGet = this.#native.get;
+    this.nativeGet = this.#native.get;
     const maxValueSize = this.#native.stats().maxValueSize;
-    this.#values = new Values(this.#native, scratch, maxValueSize, options.isFrozen, options.codec);
+    this.values = new Values(this.#native, scratch, maxValueSize, options.isFrozen, options.codec);
     const signal = options.l0EntriesMax > 0 ? this.#native.signal() : null;
     this.#l0 = new L0(this.#native, signal, options.l0EntriesMax, addon.limits.tickMs);
     this.#ttlMsMax = addon.limits.ttlMsMax;
     this.#name = options.name;
     this.#loads = acquireLoads(options.name);
     this.#owner = {
-      snapshot: (value) => this.#call(() => this.#values.snapshot(value)),
+      snapshot: (value) => this.#call(() => this.values.snapshot(value)),
       storeLoaded: (key, snapshot, ttlMs) => this.#storeLoaded(key, snapshot, ttlMs),
     };
   }
@@ -118,7 +118,7 @@ class NearCache<T> implements Cache<T> {
   peek(key: string): T | undefined {
     try {
       const raw = this.#native.peek(key);
-      return raw === undefined ? undefined : (this.#values.read(raw, key) as T);
+      return raw === undefined ? undefined : (this.values.read(raw, key) as T);
     } catch (error) {
       throw fromNative(error, key);
     }
@@ -243,10 +243,10 @@ class NearCache<T> implements Cache<T> {
     const l0 = this.#l0;
     try {
       if (!l0.isOn) {
-        const raw = this.#nativeGet(key);
-        return typeof raw === "boolean" ? this.#values.read(raw, key) : raw;
+        const raw = this.nativeGet(key);
+        return typeof raw === "boolean" ? this.values.read(raw, key) : raw;
       }
-      if (l0.catchUp(this.#values.header)) {
+      if (l0.catchUp(this.values.header)) {
         const held = l0.young.get(key);
         if (held !== undefined) {
           l0.hits++;
@@ -261,9 +261,9 @@ class NearCache<T> implements Cache<T> {
 
   /** Reads from the store, and lets what is hot enter L0. */
   #getWatched(key: string, l0: L0): unknown {
-    const values = this.#values;
+    const values = this.values;
     const drains = l0.drains;
-    const raw = this.#nativeGet(key);
+    const raw = this.nativeGet(key);
     if (raw === undefined) {
       return undefined;
     }
@@ -281,7 +281,7 @@ class NearCache<T> implements Cache<T> {
 
   #write(key: string, value: T, ttlMs: number | undefined): void {
     try {
-      this.#values.write(key, value, ttlMs);
+      this.values.write(key, value, ttlMs);
       if (this.#loads.size > 0) {
         this.#loads.supersede(key);
       }
@@ -324,6 +324,18 @@ class NearCache<T> implements Cache<T> {
   #call<R>(body: () => R, key?: unknown): R {
     try {
       return body();
+    } catch (error) {
+      throw fromNative(error, key);
+    }
+  }
+}
+
+/** A cache made with `l0: false`: its `get` asks the store at once, where the other one looks whether its L0 is on. */
+class CacheWithoutL0<T> extends NearCache<T> {
+  override get(key: string): T | undefined {
+    try {
+      const raw = this.nativeGet(key);
+      return (typeof raw === "boolean" ? this.values.read(raw, key) : raw) as T | undefined;
     } catch (error) {
       throw fromNative(error, key);
     }

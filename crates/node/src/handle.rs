@@ -9,7 +9,6 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
@@ -21,9 +20,13 @@ use crate::errors::Failure;
 use crate::js::{Env, Val};
 use crate::registry::Store;
 use crate::scratch::Scratch;
+use crate::text;
 
-/// Strings up to this many bytes pass through the handle's own buffer; longer ones through the heap.
-const TEXT_BYTES: usize = 64 * 1024;
+/// Strings of fewer UTF-16 units than this pass through the handle's own buffer; longer ones through the heap.
+const TEXT_UNITS: usize = 32 * 1024;
+
+/// What string values pass through.
+pub type TextBuffer = text::Buffer<TEXT_UNITS>;
 
 /// What an open handle works with.
 pub struct Live {
@@ -33,7 +36,7 @@ pub struct Live {
     /// Whether reads ask for watched entries (this handle has an L0).
     pub watch: bool,
     pub value_bytes_max: u64,
-    text: UnsafeCell<Box<[u8]>>,
+    text: UnsafeCell<Box<TextBuffer>>,
 }
 
 impl Live {
@@ -44,30 +47,30 @@ impl Live {
             store,
             scratch,
             watch,
-            text: UnsafeCell::new(vec![0; TEXT_BYTES].into_boxed_slice()),
+            text: UnsafeCell::new(TextBuffer::zeroed()),
         }
     }
 
-    /// The buffer through which strings pass.
+    /// The buffer through which strings pass. Its bytes are initialised.
     ///
     /// # Safety
-    /// No other slice of it is in use.
+    /// No other reference to it is in use.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)] // one thread, one use per call: the condition above
-    pub unsafe fn text(&self) -> &mut [u8] {
-        // SAFETY: the caller has the only slice, and the handle's thread is the only one (Invariant).
+    pub unsafe fn text(&self) -> &mut TextBuffer {
+        // SAFETY: the caller has the only reference, and the handle's thread is the only one (Invariant).
         unsafe { &mut *self.text.get() }
     }
 
-    /// The same for Node to write into.
+    /// Its bytes alone.
     ///
     /// # Safety
-    /// No other slice of it is in use, and only initialised bytes are written.
+    /// As [`Self::text`].
     #[inline(always)]
-    #[allow(clippy::mut_from_ref)] // one thread, one use per call: the condition above
-    pub unsafe fn text_uninit(&self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: as this function's own condition says; the layouts are the same.
-        unsafe { &mut *(ptr::from_mut(self.text()) as *mut [MaybeUninit<u8>]) }
+    #[allow(clippy::mut_from_ref)] // as above
+    pub unsafe fn text_bytes(&self) -> &mut [u8] {
+        // SAFETY: as this function's own condition says; the buffer was made zeroed.
+        unsafe { self.text().bytes_mut() }
     }
 }
 

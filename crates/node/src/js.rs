@@ -180,16 +180,17 @@ impl<'c> Env<'c> {
         })
     }
 
-    /// Reads a string as UTF-8 into `buffer`, cut off where it is full (one byte goes to a NUL). None: no string.
+    /// Reads a string as UTF-16, lone surrogates as they are, into `buffer`, cut off where it is full (one unit goes to a
+    /// NUL). None: no string.
     #[inline(always)]
-    pub fn read_utf8(self, value: Val<'c>, buffer: &mut [MaybeUninit<u8>]) -> Option<usize> {
+    pub fn read_utf16(self, value: Val<'c>, buffer: &mut [MaybeUninit<u16>]) -> Option<usize> {
         let mut length = 0;
-        // SAFETY: env and value are of this call (Invariant); the pointer covers `buffer.len()` writable bytes.
+        // SAFETY: env and value are of this call (Invariant); the pointer covers `buffer.len()` writable units.
         let status = unsafe {
-            sys::napi_get_value_string_utf8(
+            sys::napi_get_value_string_utf16(
                 self.raw,
                 value.raw,
-                buffer.as_mut_ptr().cast::<c_char>(),
+                buffer.as_mut_ptr().cast::<u16>(),
                 buffer.len(),
                 &mut length,
             )
@@ -205,31 +206,6 @@ impl<'c> Env<'c> {
             sys::napi_get_value_string_utf8(self.raw, value.raw, ptr::null_mut(), 0, &mut length)
         };
         (status == sys::Status::napi_ok).then_some(length)
-    }
-
-    /// A string's UTF-16 units, lone surrogates as they are.
-    pub fn read_utf16(self, value: Val<'c>) -> Option<Vec<u16>> {
-        let mut length = 0;
-        // SAFETY: env and value are of this call (Invariant); a null buffer asks for the length alone.
-        let status = unsafe {
-            sys::napi_get_value_string_utf16(self.raw, value.raw, ptr::null_mut(), 0, &mut length)
-        };
-        if status != sys::Status::napi_ok {
-            return None;
-        }
-        let mut units = vec![0_u16; length + 1];
-        // SAFETY: env and value are of this call (Invariant); `units` has room for the text and its NUL.
-        let status = unsafe {
-            sys::napi_get_value_string_utf16(
-                self.raw,
-                value.raw,
-                units.as_mut_ptr(),
-                units.len(),
-                &mut length,
-            )
-        };
-        units.truncate(length);
-        (status == sys::Status::napi_ok).then_some(units)
     }
 
     /// The number that `value` is, if it is one.

@@ -2,26 +2,14 @@
 //!
 //! A key shorter than [`KeyBuffer`] costs no allocation. Different strings have different bytes (text.rs).
 
-use std::mem::MaybeUninit;
-
 use nearcache_engine::KEY_BYTES_MAX;
 
 use crate::errors::Failure;
 use crate::js::{Env, Val};
 use crate::text::{self, Encoding, Refused, Text};
 
-/// Longer keys are read through the heap.
-const KEY_STACK_BYTES: usize = 1024;
-
-/// Room for a key on the caller's stack.
-pub struct KeyBuffer([MaybeUninit<u8>; KEY_STACK_BYTES]);
-
-impl KeyBuffer {
-    #[inline(always)]
-    pub fn new() -> KeyBuffer {
-        KeyBuffer([MaybeUninit::uninit(); KEY_STACK_BYTES])
-    }
-}
+/// Room for a key on the caller's stack; longer ones are read through the heap.
+pub type KeyBuffer = text::Buffer<512>;
 
 /// The bytes of a key.
 #[inline(always)]
@@ -30,7 +18,7 @@ pub fn read<'b>(
     value: Val<'_>,
     buffer: &'b mut KeyBuffer,
 ) -> Result<Text<'b>, Failure> {
-    match text::read(env, value, &mut buffer.0, KEY_BYTES_MAX) {
+    match text::read(env, value, buffer, KEY_BYTES_MAX) {
         Ok((key, _)) => Ok(key),
         Err(refused) => Err(refusal(refused)),
     }

@@ -5,7 +5,7 @@
 //!
 //! Rooms, each importing only what stands to its right:
 //! `lib → open → {hot, cold} → entry → handle → {registry, scratch} → options → errors → js`,
-//! with the conversions `keys`, `values`, `text`, `wtf8`, `numbers` and `ttl` beside `hot` and `cold`.
+//! with the conversions `keys`, `values`, `text`, `narrow`, `wtf8`, `numbers` and `ttl` beside `hot` and `cold`.
 //!
 //! The rules that the whole crate keeps: one native call per operation; no JavaScript runs while the engine or the
 //! registry is inside; no panic crosses to Node (entry.rs); no thread-safe functions and no thread-locals, because
@@ -19,6 +19,7 @@ mod hot;
 mod image;
 mod js;
 mod keys;
+mod narrow;
 mod numbers;
 mod open;
 mod options;

@@ -1,17 +1,54 @@
 //! JavaScript strings to bytes and back; keys and string values share it.
 //!
-//! Reading costs one native call where the text fits the caller's buffer, and no allocation. The result is UTF-8, or
-//! WTF-8 where the string has a lone surrogate: different strings never give the same bytes.
+//! Reading costs one native call where the text fits the caller's buffer, and no allocation. Strings are read as UTF-16,
+//! which is what they are: Node copies it in less time than it needs for UTF-8, above all from a string that was
+//! just put together and never flattened, and nothing is lost. The result is UTF-8, or WTF-8 where the string has a
+//! lone surrogate: different strings never give the same bytes.
 
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
 use crate::errors::Failure;
 use crate::js::{Env, Val};
-use crate::wtf8;
+use crate::narrow::narrow;
+use crate::wtf8::{self, UTF8_BYTES_PER_UNIT};
 
-/// Node cuts off at a whole character, so a text that leaves less free than this may have been cut.
-const CUT_MARGIN: usize = 5;
+/// Room for a string of fewer than `UNITS` UTF-16 units, as it comes from Node and as bytes.
+pub struct Buffer<const UNITS: usize> {
+    units: [MaybeUninit<u16>; UNITS],
+    bytes: [[MaybeUninit<u8>; UTF8_BYTES_PER_UNIT]; UNITS],
+}
+
+impl<const UNITS: usize> Buffer<UNITS> {
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self {
+            units: [MaybeUninit::uninit(); UNITS],
+            bytes: [[MaybeUninit::uninit(); UTF8_BYTES_PER_UNIT]; UNITS],
+        }
+    }
+
+    /// A buffer on the heap, all zeros: its bytes may be read before they are written.
+    pub fn zeroed() -> Box<Self> {
+        let mut buffer = Box::<Self>::new_uninit();
+        // SAFETY: the box has room for one buffer, and consists of `MaybeUninit`, for which any bytes are a value.
+        unsafe {
+            buffer.as_mut_ptr().write_bytes(0, 1);
+            buffer.assume_init()
+        }
+    }
+
+    /// The bytes' part, for text on its way back to JavaScript.
+    ///
+    /// # Safety
+    /// The buffer came from [`Self::zeroed`].
+    #[inline(always)]
+    pub unsafe fn bytes_mut(&mut self) -> &mut [u8] {
+        let bytes = self.bytes.as_flattened_mut();
+        // SAFETY: zeroed at first and only ever written with initialised bytes since.
+        unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [u8]) }
+    }
+}
 
 /// A string's bytes, in the caller's buffer or, if they did not fit, in a vector.
 pub enum Text<'b> {
@@ -47,26 +84,38 @@ pub enum Refused {
 
 /// Reads a string of at most `bytes_max` bytes. `bytes_max` counts only once the text exceeds the buffer.
 #[inline(always)]
-pub fn read<'b>(
+pub fn read<'b, const UNITS: usize>(
     env: Env<'_>,
     value: Val<'_>,
-    buffer: &'b mut [MaybeUninit<u8>],
+    buffer: &'b mut Buffer<UNITS>,
     bytes_max: usize,
 ) -> Result<(Text<'b>, Encoding), Refused> {
-    let length = env.read_utf8(value, buffer).ok_or(Refused::NotString)?;
-    if length + CUT_MARGIN > buffer.len() {
+    let Buffer { units, bytes } = buffer;
+    let length = env.read_utf16(value, units).ok_or(Refused::NotString)?;
+    if length + 1 >= UNITS {
+        // Node cuts off what doesn't fit.
         return read_long(env, value, bytes_max);
     }
-    // SAFETY: Node has written `length` bytes to the buffer's start, and `length` is below its size.
-    let bytes = unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length) };
-    if bytes.is_ascii() {
-        return Ok((Text::InBuffer(bytes), Encoding::Ascii));
+    // SAFETY: Node has written `length` units to the buffer's start, and `length` is below its size.
+    let units = unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u16>(), length) };
+    let bytes = bytes.as_flattened_mut();
+    let is_ascii = narrow(units, bytes);
+    let (written, encoding) = if is_ascii {
+        (length, Encoding::Ascii)
+    } else {
+        encode(units, bytes)
+    };
+    // SAFETY: `narrow` and `encode` have written that many bytes to the buffer's start.
+    let text = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), written) };
+    Ok((Text::InBuffer(text), encoding))
+}
+
+#[inline(never)]
+fn encode(units: &[u16], bytes: &mut [MaybeUninit<u8>]) -> (usize, Encoding) {
+    match wtf8::encode(units, bytes) {
+        (written, false) => (written, Encoding::Utf8),
+        (written, true) => (written, Encoding::Wtf8),
     }
-    let (restored, encoding) = restore(env, value, bytes)?;
-    Ok((
-        restored.map_or(Text::InBuffer(bytes), Text::OnHeap),
-        encoding,
-    ))
 }
 
 #[cold]
@@ -75,37 +124,28 @@ fn read_long<'b>(
     value: Val<'_>,
     bytes_max: usize,
 ) -> Result<(Text<'b>, Encoding), Refused> {
+    // A lone surrogate takes as many bytes as what Node would put in its place.
     let length = env.utf8_length(value).ok_or(Refused::NotString)?;
     if length > bytes_max {
         return Err(Refused::TooLong { length });
     }
-    let mut bytes: Vec<u8> = Vec::with_capacity(length + 1);
-    let written = env
-        .read_utf8(value, bytes.spare_capacity_mut())
+    let mut units = vec![MaybeUninit::uninit(); length + 2];
+    let read = env
+        .read_utf16(value, &mut units)
         .ok_or(Refused::NotString)?;
-    // SAFETY: Node has written `written` bytes, which is below the capacity that it was given.
+    // SAFETY: Node has written `read` units, which is below what it was given.
+    let units = unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u16>(), read) };
+    let mut bytes: Vec<u8> = Vec::with_capacity(length);
+    let room = &mut bytes.spare_capacity_mut()[..length];
+    let is_ascii = length == read && narrow(units, room);
+    let (written, encoding) = if is_ascii {
+        (length, Encoding::Ascii)
+    } else {
+        encode(units, room)
+    };
+    // SAFETY: `narrow` or `encode` has written that many bytes.
     unsafe { bytes.set_len(written) };
-    if bytes.is_ascii() {
-        return Ok((Text::OnHeap(bytes), Encoding::Ascii));
-    }
-    let (restored, encoding) = restore(env, value, &bytes)?;
-    Ok((Text::OnHeap(restored.unwrap_or(bytes)), encoding))
-}
-
-/// Reads the string once more as UTF-16 where its UTF-8 may hide a lone surrogate.
-fn restore(
-    env: Env<'_>,
-    value: Val<'_>,
-    utf8: &[u8],
-) -> Result<(Option<Vec<u8>>, Encoding), Refused> {
-    if !wtf8::has_replacement(utf8) {
-        return Ok((None, Encoding::Utf8));
-    }
-    let units = env.read_utf16(value).ok_or(Refused::NotString)?;
-    Ok(match wtf8::encode(&units) {
-        (_, false) => (None, Encoding::Utf8),
-        (bytes, true) => (Some(bytes), Encoding::Wtf8),
-    })
+    Ok((Text::OnHeap(bytes), encoding))
 }
 
 /// The JavaScript string that has these bytes.

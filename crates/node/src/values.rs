@@ -54,7 +54,7 @@ pub fn take(live: &Live, value: &Value<'_>) -> Taken {
         return take_to_scratch(live, value);
     }
     // SAFETY: the only use of the text buffer in this call up to here, and it ends with this block.
-    match unsafe { live.text() }.get_mut(..length) {
+    match unsafe { live.text_bytes() }.get_mut(..length) {
         Some(text) => {
             value.copy_to(text);
             Taken::Text { kind, length }
@@ -94,7 +94,7 @@ pub fn to_js<'c>(env: Env<'c>, live: &Live, taken: &Taken) -> Result<Val<'c>, Fa
     match taken {
         Taken::Text { kind, length } => {
             // SAFETY: the only use of the text buffer at this time; `take` has let go of it.
-            let text = unsafe { live.text() };
+            let text = unsafe { live.text_bytes() };
             native_to_js(env, *kind, &text[..*length])
         }
         Taken::Long { kind, bytes } => native_to_js(env, *kind, bytes),
@@ -127,8 +127,8 @@ pub fn store<R>(
     put: impl FnOnce(&[u8], u8) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
     let bytes_max = usize::try_from(live.value_bytes_max).unwrap_or(usize::MAX);
-    // SAFETY: the only use of the text buffer in this call; Node writes initialised bytes.
-    match text::read(env, value, unsafe { live.text_uninit() }, bytes_max) {
+    // SAFETY: the only use of the text buffer in this call.
+    match text::read(env, value, unsafe { live.text() }, bytes_max) {
         Ok((text, encoding)) => {
             let kind = match encoding {
                 Encoding::Ascii => ASCII,

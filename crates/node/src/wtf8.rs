@@ -3,26 +3,30 @@
 //! JavaScript strings are sequences of UTF-16 units, not necessarily well-formed. Node's conversion to UTF-8 turns
 //! every lone surrogate into U+FFFD, so that different strings would become the same key. WTF-8 is one-to-one.
 
-/// What U+FFFD is in UTF-8: the text says U+FFFD, or a lone surrogate was replaced by it.
-const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
+use std::mem::MaybeUninit;
 
-/// Whether `utf8` may have lost a lone surrogate.
-pub fn has_replacement(utf8: &[u8]) -> bool {
-    utf8.windows(REPLACEMENT.len())
-        .any(|bytes| bytes == REPLACEMENT)
-}
+/// The most bytes that one UTF-16 unit becomes.
+pub const UTF8_BYTES_PER_UNIT: usize = 3;
 
-/// Encodes UTF-16, and says whether it held a lone surrogate.
-pub fn encode(units: &[u16]) -> (Vec<u8>, bool) {
-    let mut bytes = Vec::with_capacity(units.len() * 3);
-    let mut has_lone = false;
+/// Encodes UTF-16; how many bytes that gave, and whether it held a lone surrogate.
+///
+/// # Panics
+/// If `bytes` is too short; [`UTF8_BYTES_PER_UNIT`] for each unit are enough.
+pub fn encode(units: &[u16], bytes: &mut [MaybeUninit<u8>]) -> (usize, bool) {
+    let (mut written, mut has_lone) = (0, false);
+    let mut put = |text: &[u8]| {
+        for (byte, own) in bytes[written..][..text.len()].iter_mut().zip(text) {
+            byte.write(*own);
+        }
+        written += text.len();
+    };
     for unit in char::decode_utf16(units.iter().copied()) {
         match unit {
-            Ok(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            Ok(character) => put(character.encode_utf8(&mut [0; 4]).as_bytes()),
             Err(lone) => {
                 has_lone = true;
                 let unit = lone.unpaired_surrogate();
-                bytes.extend_from_slice(&[
+                put(&[
                     0xED,
                     0x80 | (unit >> 6 & 0x3F) as u8,
                     0x80 | (unit & 0x3F) as u8,
@@ -30,7 +34,7 @@ pub fn encode(units: &[u16]) -> (Vec<u8>, bool) {
             }
         }
     }
-    (bytes, has_lone)
+    (written, has_lone)
 }
 
 /// Decodes WTF-8. Total: bytes that are no WTF-8 become U+FFFD, as in Node's own conversion.
