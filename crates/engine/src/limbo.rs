@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 
 /// A chain is handed over when it has this many records: often enough that little memory waits,
 /// seldom enough that the hand-over costs little per record.
-const CHAIN_RECORDS_MAX: usize = 64;
+const CHAIN_RECORDS_MAX: usize = if cfg!(shuttle) { 2 } else { 64 };
 /// Bags are freed when together they hold this many records...
-const RECORDS_MAX: u64 = 512;
+const RECORDS_MAX: u64 = if cfg!(shuttle) { 4 } else { 512 };
 /// ... or this part of the budget, at most [`BYTES_MAX`].
 const BUDGET_SHARE: u64 = 100;
 const BYTES_MAX: u64 = 4 << 20;
