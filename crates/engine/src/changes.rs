@@ -16,9 +16,10 @@ use crate::signal::Signal;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
 /// Changes that the log remembers.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const LENGTH: u64 = 1024;
-#[cfg(loom)]
+/// Small, so that few changes lap a reader.
+#[cfg(any(loom, shuttle))]
 const LENGTH: u64 = 2;
 /// Longer keys are not copied: their change lapses every reader. In bytes.
 const KEY_BYTES_MAX: usize = 512;

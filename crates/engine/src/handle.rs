@@ -427,6 +427,16 @@ impl Handle {
     }
 }
 
+#[cfg(nearcache_count_stores)]
+impl Handle {
+    /// The two lines that only this handle's thread stores to: its slot among the readers, its counts.
+    pub fn own_lines(&self) -> [usize; 2] {
+        let slot = std::ptr::from_ref::<ReaderSlot>(&self.slot).addr();
+        let counts = std::ptr::from_ref::<ReadCounts>(&self.counts).addr();
+        [slot, counts].map(|address| address / crate::sync::counting::LINE_BYTES)
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         self.engine.common.epoch.unregister(&self.slot);

@@ -74,6 +74,13 @@ mod index {
     pub(crate) mod bucket;
 }
 
+/// For tests that count what a thread stores.
+#[cfg(nearcache_count_stores)]
+pub use self::sync::counting;
+/// For tests that choose the schedule.
+#[cfg(shuttle)]
+pub use self::sync::switching;
+
 #[cfg(not(loom))]
 pub use self::{
     cache::Cache,

@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 
 /// A chain is handed over when it has this many records: often enough that little memory waits,
 /// seldom enough that the hand-over costs little per record.
-const CHAIN_RECORDS_MAX: usize = 64;
+const CHAIN_RECORDS_MAX: usize = if cfg!(shuttle) { 2 } else { 64 };
 /// Bags are freed when together they hold this many records...
-const RECORDS_MAX: u64 = 512;
+const RECORDS_MAX: u64 = if cfg!(shuttle) { 4 } else { 512 };
 /// ... or this part of the budget, at most [`BYTES_MAX`].
 const BUDGET_SHARE: u64 = 100;
 const BYTES_MAX: u64 = 4 << 20;
@@ -110,22 +110,26 @@ impl Limbo {
 
     /// Frees what no reader can be looking at. `own` as for [`Epoch::advance`].
     pub(crate) fn collect(&self, epoch: &Epoch, allocator: &Allocator, own: Option<&ReaderSlot>) {
-        let mut free = Vec::new();
-        {
-            let mut bags = lock(&self.bags);
+        let oldest_reader = {
+            let bags = lock(&self.bags);
             if bags.is_empty() {
                 return;
             }
-            let oldest_reader = epoch.advance(own);
-            while bags.front().is_some_and(|bag| bag.stamp < oldest_reader) {
-                free.extend(bags.pop_front());
-            }
-        }
-        for bag in free {
+            epoch.advance(own)
+        };
+        // One at a time, so that nothing need be allocated to hold them. Whatever is added meanwhile
+        // has a later stamp.
+        while let Some(bag) = self.take_older_than(oldest_reader) {
             self.account
                 .take_off(bag.content.records as u64, bag.content.bytes);
             free_bag(allocator, bag.content);
         }
+    }
+
+    fn take_older_than(&self, epoch: u64) -> Option<Bag> {
+        let mut bags = lock(&self.bags);
+        let is_older = bags.front().is_some_and(|bag| bag.stamp < epoch);
+        is_older.then(|| bags.pop_front()).flatten()
     }
 
     /// Records and index blocks that wait.

@@ -1,9 +1,15 @@
 //! The shim for atomics, locks and threads.
 //!
-//! Every other module takes its atomics from here, so that `--cfg loom` swaps them for the model
-//! checker's. Under loom only the modules that hold lock-free protocols are compiled (see `lib.rs`):
-//! loom's atomics don't have the layout of real ones, so nothing that casts raw memory can be
-//! modelled; the protocols are therefore written as small types that own no region.
+//! Every other module takes its atomics from here, so that they can be swapped:
+//!
+//! - `--cfg loom`: the model checker's. Only the modules that hold lock-free protocols are compiled
+//!   then (see `lib.rs`): loom's atomics don't have the layout of real ones, so nothing that casts raw
+//!   memory can be modelled; the protocols are therefore written as small types that own no region.
+//! - `--cfg shuttle`: std's atomics, each operation of which lets another thread go first
+//!   ([`instrumented`], [`switching`]), and shuttle's locks and threads. The whole engine runs in
+//!   schedules that are chosen and can be repeated. All memory is sequentially consistent there.
+//! - `--cfg nearcache_count_stores`: std's atomics and locks, which say what they store
+//!   ([`instrumented`], [`counting`]).
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
@@ -11,14 +17,44 @@ pub(crate) use loom::sync::{
     atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
 };
 
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    sync::{Mutex, MutexGuard},
+    thread,
+};
+
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::thread;
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::sync::MutexGuard;
+
+#[cfg(not(any(loom, shuttle, nearcache_count_stores)))]
+pub(crate) use std::sync::Mutex;
+
+#[cfg(nearcache_count_stores)]
+pub(crate) use counting::Mutex;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    Arc,
+    atomic::{Ordering, fence},
 };
+
+#[cfg(not(any(loom, shuttle, nearcache_count_stores)))]
+pub(crate) use std::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
+};
+
+#[cfg(any(shuttle, nearcache_count_stores))]
+pub(crate) use instrumented::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize};
+
+#[cfg(nearcache_count_stores)]
+pub mod counting;
+#[cfg(any(shuttle, nearcache_count_stores))]
+pub(crate) mod instrumented;
+#[cfg(shuttle)]
+pub mod switching;
 
 /// Aligned to two cache lines, because x86 prefetches lines in pairs.
 #[derive(Default)]

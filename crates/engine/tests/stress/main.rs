@@ -11,25 +11,22 @@
 //! `NEARCACHE_STRESS_SEED` picks other random choices, `NEARCACHE_STRESS_SCALE` multiplies the length.
 
 mod chores;
+#[path = "../support/rng.rs"]
+mod rng;
+#[path = "../support/scale.rs"]
+mod scale;
+#[path = "../support/value.rs"]
+mod self_proving;
 mod state;
 mod value;
 mod worker;
 
+use crate::scale::scaled;
 use crate::state::{Key, Scenario, Shared};
 use crate::value::{Rng, name_of};
 use crate::worker::Worker;
 use nearcache_engine::{Cache, Clock, Config, Ttl};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-/// An unoptimised build, as in `cargo test`, does a tenth.
-pub(crate) fn scaled(iterations: u64) -> u64 {
-    let unoptimised = std::env::current_exe()
-        .is_ok_and(|path| path.components().any(|part| part.as_os_str() == "debug"));
-    let scale = std::env::var("NEARCACHE_STRESS_SCALE")
-        .ok()
-        .and_then(|n| n.parse().ok());
-    iterations * scale.unwrap_or(1) / if unoptimised { 10 } else { 1 }
-}
 
 fn stress(scenario: Scenario) {
     let (clock, manual) = Clock::manual_from(0);

@@ -1,6 +1,6 @@
 //! A thread that writes its own keys and reads all, through the cache and through an L0.
 
-use crate::scaled;
+use crate::scale::scaled;
 use crate::state::{LATE_MS, Returned, Shared};
 use crate::value::{Rng, fill, number_of, read_value};
 use nearcache_engine::{Drained, Handle, Ttl};
