@@ -1,5 +1,6 @@
 //! The decisions of W-TinyLFU: who leaves when room is needed. Runs under a shard's lock.
 
+use crate::fault;
 use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
@@ -100,6 +101,7 @@ impl LockedShard<'_> {
             self.state
                 .rings
                 .move_to(records, Queue::Window, Queue::Probation, first);
+            fault::point();
         }
     }
 
@@ -119,7 +121,9 @@ impl LockedShard<'_> {
             }
             header.set_hits(0);
             let hash = self.hash_of(loc);
+            fault::point();
             self.common.sketch.count(hash, hits as u32);
+            fault::point();
             let to = if queue == Queue::Probation {
                 Queue::Protected
             } else {
@@ -127,6 +131,7 @@ impl LockedShard<'_> {
             };
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, queue, to, loc);
+            fault::point();
             if to == Queue::Protected {
                 self.demote_overflow();
             }
@@ -162,6 +167,7 @@ impl LockedShard<'_> {
             }
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, Queue::Protected, to, loc);
+            fault::point();
         }
     }
 
@@ -189,6 +195,7 @@ impl LockedShard<'_> {
                     self.state
                         .rings
                         .move_to(records, Queue::Protected, Queue::Probation, victim);
+                    fault::point();
                 }
                 None => return self.remove_counted(candidate, Reason::Evicted),
             },
@@ -203,9 +210,11 @@ impl LockedShard<'_> {
         self.state
             .rings
             .move_to(records, Queue::Window, Queue::Probation, candidate);
+        fault::point();
         for victim in &victims.locs[..victims.count] {
             let hash: KeyHash = self.hash_of(*victim);
             self.remove(hash, *victim, Reason::Evicted);
+            fault::point();
         }
         victims.bytes
     }

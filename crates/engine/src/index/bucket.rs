@@ -14,6 +14,7 @@
 //! buckets that an entry passes over are raised before it is stored. Replacing is one store of one
 //! slot word. Every store of a slot releases the record behind it to the reader's acquire load.
 
+use crate::fault;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Slots per bucket.
@@ -188,9 +189,11 @@ pub(crate) fn insert(buckets: &[Bucket], tag: u8, word: SlotWord, reach: usize) 
     // Before the entry can be found, so that no search stops short of it.
     for passed in 0..distance {
         buckets[(home + passed) % buckets.len()].add_passed(1);
+        fault::point();
     }
     // Release: partner of the acquire in `find`.
     buckets[bucket].slots[slot].store(word.0, Ordering::Release);
+    fault::point();
     buckets[bucket].set_tag(slot, tag);
     true
 }
@@ -206,11 +209,14 @@ pub(crate) fn remove(buckets: &[Bucket], position: Position) {
     let line = &buckets[position.bucket];
     let word = SlotWord(line.slots[position.slot].load(Ordering::Relaxed));
     line.slots[position.slot].store(0, Ordering::Release);
+    fault::point();
     line.set_tag(position.slot, 0);
+    fault::point();
     let mut bucket = home(word.stored_hash(), buckets.len());
     // Behind the removal: a search that still goes on too far does no harm.
     while bucket != position.bucket {
         buckets[bucket].add_passed(-1);
+        fault::point();
         bucket = (bucket + 1) % buckets.len();
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod allocator;
 pub(crate) mod classes;
 pub(crate) mod record;
 pub(crate) mod region;
+mod repair;
