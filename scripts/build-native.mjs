@@ -8,43 +8,13 @@
 import { copyFileSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { capture, fail, ROOT } from "./lib/run.mjs";
+import { builtLibrary } from "./lib/addon.mjs";
+import { ROOT } from "./lib/run.mjs";
 import { hostTriple } from "./lib/triple.mjs";
-
-const PACKAGE = "nearcache-node";
 
 const { values } = parseArgs({ options: { profile: { type: "string", default: "release" } } });
 
-install(builtLibrary(values.profile), join(ROOT, `nearcache.${hostTriple()}.node`));
-
-/** Runs cargo and returns the path of the library that it made. */
-function builtLibrary(profile) {
-  const messages = capture("cargo", [
-    "build",
-    ...["--package", PACKAGE],
-    "--lib",
-    ...["--profile", profile],
-    "--message-format=json-render-diagnostics",
-  ]);
-  for (const line of messages.split("\n")) {
-    const library = libraryOf(line);
-    if (library !== undefined) {
-      return library;
-    }
-  }
-  return fail(`cargo built no dynamic library for ${PACKAGE}: is its crate-type "cdylib"?`);
-}
-
-function libraryOf(line) {
-  if (!line.startsWith("{")) {
-    return undefined;
-  }
-  const message = JSON.parse(line);
-  if (message.reason !== "compiler-artifact" || !message.package_id.includes("/crates/node")) {
-    return undefined;
-  }
-  return message.filenames?.find((file) => /\.(so|dylib|dll)$/.test(file));
-}
+install(builtLibrary(["--profile", values.profile]), join(ROOT, `nearcache.${hostTriple()}.node`));
 
 /** Renames a finished copy into place: a process that has the old addon loaded keeps it unharmed. */
 function install(library, target) {

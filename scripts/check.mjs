@@ -5,12 +5,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fail, npmTool, ROOT, requireCargo } from "./lib/run.mjs";
 
+const CLIPPY = ["clippy", "--workspace", "--all-targets", "--quiet"];
+const FAULT = "nearcache-engine/fault,nearcache-node/fault";
 const CHECKS = [
   ["Rust formatting", "cargo", ["fmt", "--all", "--check"]],
   ["TypeScript formatting and lints", npmTool("@biomejs/biome", "bin/biome"), ["check", "--error-on-warnings", "."]],
   ["style", join(ROOT, "scripts/check-style.mjs"), []],
   ["types", npmTool("typescript", "bin/tsc"), ["--noEmit"]],
-  ["clippy", "cargo", ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]],
+  ["clippy", "cargo", [...CLIPPY, "--", "-D", "warnings"]],
+  ["clippy, with points of death", "cargo", [...CLIPPY, "--features", FAULT, "--", "-D", "warnings"]],
   ["Rust documentation", "cargo", ["doc", "--workspace", "--no-deps", "--quiet"], { RUSTDOCFLAGS: "-D warnings" }],
 ];
 

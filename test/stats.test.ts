@@ -14,6 +14,7 @@ test("a new cache has counted nothing", () => {
       evictions: 0,
       expirations: 0,
       rejections: 0,
+      repairs: 0,
       entries: 0,
     },
     memory: { max: 32 * 1024 * 1024 },

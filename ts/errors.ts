@@ -143,7 +143,12 @@ export class CacheClosedError extends NearcacheError {
   static override readonly brand: symbol = brand("CacheClosedError");
 }
 
-/** A bug in the engine left this cache unusable; the process goes on. Code `ERR_CACHE_POISONED`. Please report it. */
+/**
+ * A bug in the engine stopped this call; the process goes on. Code `ERR_CACHE_POISONED`. Please report it.
+ *
+ * The cache repairs itself, losing a part of its entries, and goes on. Where it can't, later calls throw this, too: then
+ * close all its handles and create it anew. `stats().repairs` counts the repairs.
+ */
 export class CachePoisonedError extends NearcacheError {
   /** @internal */
   static override readonly brand: symbol = brand("CachePoisonedError");

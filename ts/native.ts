@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { NativeAddonError } from "./errors.js";
 
 /** The version of this interface; an addon of another version is refused. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 /** What the store is opened with. `fingerprint` is JSON of the options that all who attach must agree on. */
 export interface NativeOptions {
@@ -63,6 +63,8 @@ export interface NativeStats {
   evictions: number;
   expirations: number;
   rejections: number;
+  /** Shards that were cleared because a thread panicked while it changed them. */
+  repairs: number;
   entries: number;
   memoryUsed: number;
   memoryMax: number;

@@ -20,6 +20,11 @@ export interface CacheStats {
   readonly expirations: number;
   /** New entries that were let go instead of older, more useful ones. */
   readonly rejections: number;
+  /**
+   * How often a part of the store (one of its shards) was emptied and put in order because a call panicked in the middle
+   * of changing it. 0 unless there is a bug in the engine: please report it.
+   */
+  readonly repairs: number;
   /** Entries in the shared store, those included whose expiry has not been noticed yet. */
   readonly entries: number;
   /** Memory in bytes: what the store uses, and its budget. */
@@ -39,6 +44,7 @@ export function buildStats(native: NativeStats, l0: L0): CacheStats {
     evictions: native.evictions,
     expirations: native.expirations,
     rejections: native.rejections,
+    repairs: native.repairs,
     entries: native.entries,
     memory: { used: native.memoryUsed, max: native.memoryMax },
     l0: { hits: l0.hits, entries: l0.size },

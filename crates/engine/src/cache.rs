@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Error};
 use crate::handle::Handle;
 use crate::helper;
 use crate::signal::Signal;
@@ -73,6 +73,35 @@ impl Cache {
     /// Removes what has expired and gives memory back: what the helper thread does regularly. With a manual clock it is the owner's to call.
     pub fn maintain(&self) {
         self.engine.maintain();
+    }
+
+    /// Repairs what threads left behind that panicked in the middle of a change, as every operation
+    /// does for the shard that it needs. After a caught panic it tells whether all is well again.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if there is no room for that now. The next operation tries again.
+    pub fn repair(&self) -> Result<(), Error> {
+        for shard in 0..self.engine.shards.len() {
+            self.engine.lock(shard)?;
+        }
+        Ok(())
+    }
+
+    /// Shards that the next one who locks them has to repair. For tests.
+    #[cfg(feature = "fault")]
+    pub fn poisoned_shards(&self) -> u64 {
+        let shards = self.engine.shards.iter();
+        shards.filter(|shard| shard.0.is_poisoned()).count() as u64
+    }
+
+    /// Pages that belong to no size, and whether one is on its way there. For tests.
+    #[cfg(feature = "fault")]
+    pub fn free_pages(&self) -> (usize, bool) {
+        let emptying = self
+            .engine
+            .lock_emptying()
+            .is_some_and(|page| page.is_some());
+        (self.engine.common.allocator.pages_for_entries(), emptying)
     }
 
     /// Checks every structural invariant, for tests. Nothing may be writing at the same time.

@@ -12,8 +12,9 @@
 //! A reader that fell behind by more than the log holds is told that it lapsed and drops all it
 //! has. So it is when the cache is cleared, and when a key is too long to be worth keeping.
 
+use crate::fault;
 use crate::signal::Signal;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// Changes that the log remembers.
 #[cfg(not(any(loom, shuttle)))]
@@ -74,20 +75,46 @@ impl ChangeLog {
         if key.len() > KEY_BYTES_MAX {
             return self.lap_all();
         }
-        let mut ring = lock(&self.ring);
+        let mut ring = self.lock();
         ring.sequence += 1;
         let at = (ring.sequence % LENGTH) as usize;
+        fault::point();
         ring.keys[at].clear();
+        fault::point();
         ring.keys[at].extend_from_slice(key);
+        fault::point();
         self.move_head(ring.sequence);
+        fault::point();
     }
 
     /// Anything may have changed.
     pub(crate) fn lap_all(&self) {
-        let mut ring = lock(&self.ring);
+        self.lap(&mut self.lock());
+    }
+
+    fn lap(&self, ring: &mut Ring) {
         ring.sequence += 1;
+        fault::point();
         ring.floor = ring.sequence;
+        fault::point();
         self.move_head(ring.sequence);
+        fault::point();
+    }
+
+    /// If a thread died under this lock, some key may be half there: then every reader has lapsed.
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        match self.ring.lock() {
+            Ok(ring) => ring,
+            Err(poisoned) => self.take_over(poisoned.into_inner()),
+        }
+    }
+
+    #[cold]
+    fn take_over<'a>(&'a self, mut ring: MutexGuard<'a, Ring>) -> MutexGuard<'a, Ring> {
+        self.lap(&mut ring);
+        #[cfg(not(loom))]
+        self.ring.clear_poison();
+        ring
     }
 
     fn move_head(&self, sequence: u64) {
@@ -99,16 +126,17 @@ impl ChangeLog {
 
     /// The position of a reader that holds nothing yet.
     pub(crate) fn position(&self) -> u64 {
-        lock(&self.ring).sequence
+        self.lock().sequence
     }
 
     /// Copies the keys of all changes since `position`, each behind its length, to `out`, and moves
     /// the position. The caller visits them after the lock is released.
     pub(crate) fn drain(&self, position: &AtomicU64, out: &mut Vec<u8>) -> Drained {
         out.clear();
-        let ring = lock(&self.ring);
+        let ring = self.lock();
         let from = position.load(Ordering::Relaxed);
         position.store(ring.sequence, Ordering::Relaxed);
+        fault::point();
         let head = ring.sequence as u32;
         if from < ring.floor || ring.sequence - from > LENGTH {
             return Drained::Lapped { head };

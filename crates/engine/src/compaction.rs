@@ -9,9 +9,12 @@
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
+use crate::fault;
 use crate::memory::allocator::Emptying;
 use crate::memory::classes::Use;
 use crate::memory::region::Loc;
+use crate::sync::MutexGuard;
+use std::sync::TryLockError;
 
 /// A page that is not empty after this many passes is put back to use: something in it is being
 /// filled or read for long.
@@ -23,7 +26,7 @@ impl Engine {
     /// making room otherwise: what is left may be what `clear` took out of the index, which has to be
     /// reaped first.
     pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
-        let Ok(mut current) = self.emptying.try_lock() else {
+        let Some(mut current) = self.lock_emptying() else {
             // Another thread is at it.
             return Ok(false);
         };
@@ -32,7 +35,11 @@ impl Engine {
             return Ok(false);
         };
         emptying.passes += 1;
+        // Here, too, while it is worked on: so it is not forgotten if something fails.
+        *current = Some(emptying);
+        fault::point();
         for slot in allocator.slots_of(emptying.page, emptying.class) {
+            fault::point();
             match allocator.records().classes.use_of(emptying.class) {
                 Use::Record => self.relocate(slot, own)?,
                 Use::Chunk => self.evict_owner_of(slot)?,
@@ -42,11 +49,27 @@ impl Engine {
         self.hand_over_all(0..self.shards.len())?;
         self.common.collect(Some(own));
         let give_up = emptying.passes >= PASSES_MAX;
+        fault::point();
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
-        if !ended {
-            *current = Some(emptying);
+        fault::point();
+        if ended {
+            *current = None;
         }
         Ok(emptying.passes == 1 || ended && !give_up)
+    }
+
+    /// The right to empty pages, unless another thread has it. If that died, its page is found again.
+    pub(crate) fn lock_emptying(&self) -> Option<MutexGuard<'_, Option<Emptying>>> {
+        match self.emptying.try_lock() {
+            Ok(current) => Some(current),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(poisoned)) => {
+                let mut current = poisoned.into_inner();
+                *current = self.common.allocator.page_being_emptied();
+                self.emptying.clear_poison();
+                Some(current)
+            }
+        }
     }
 
     fn choose_page(&self) -> Option<Emptying> {

@@ -9,6 +9,7 @@ use crate::common::Common;
 use crate::config::{Config, Layout};
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::error::{ConfigError, Error};
+use crate::fault;
 use crate::hash::{KeyHash, KeyHasher};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo};
@@ -19,6 +20,7 @@ use crate::policy::sketch::Sketch;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
 use crate::sync::{AtomicUsize, CacheAligned, Mutex};
+use crate::unpublished::Unpublished;
 
 /// The sketch's period is adjusted once in this many writes of a shard.
 const PERIOD_CHECK_MASK: u64 = 255;
@@ -191,15 +193,8 @@ impl Engine {
                     .prefetch(&self.common.allocator, hash)
             };
         }
-        let loc = self.create_record(new, shard, own)?;
-        match self.publish(hash, key, loc, condition, shard, own) {
-            Ok(true) => Ok(true),
-            refused => {
-                // Never published, so nobody else has seen it.
-                self.common.allocator.freeing().free_record(loc);
-                refused
-            }
-        }
+        let new = self.create_record(new, shard, own)?;
+        self.publish(hash, key, new, condition, shard, own)
     }
 
     /// Saves filling a record that the condition would refuse.
@@ -241,50 +236,49 @@ impl Engine {
         new: NewRecord<'_>,
         shard: usize,
         own: &ReaderSlot,
-    ) -> Result<Loc, Error> {
+    ) -> Result<Unpublished<'_>, Error> {
         let classes = &self.records().classes;
         let payload = new.key.len() + new.value.len();
         let count = classes.chunks(payload);
         let class = classes.for_record(self.records().slot_bytes(payload, count));
-        if count == 0 {
-            let loc = self.allocate(class, shard, own)?;
-            // SAFETY: just allocated with the class that this record needs.
-            unsafe { self.records().fill(loc, &[], new) };
-            return Ok(loc);
+        let mut unpublished = Unpublished::with_chunks(&self.common.allocator, count);
+        for _ in 0..count {
+            unpublished.add_chunk(self.allocate(classes.chunk(), shard, own)?);
+            fault::point();
         }
-        let mut chunks = Vec::with_capacity(count);
-        let allocated = (0..count).try_for_each(|_| {
-            self.allocate(classes.chunk(), shard, own)
-                .map(|chunk| chunks.push(chunk))
-        });
-        match allocated.and_then(|()| self.allocate(class, shard, own)) {
-            Ok(loc) => {
-                // SAFETY: slot and chunks were just allocated as this record needs them.
-                unsafe { self.records().fill(loc, &chunks, new) };
-                Ok(loc)
-            }
-            Err(error) => {
-                chunks
-                    .into_iter()
-                    .for_each(|chunk| self.common.allocator.free(chunk));
-                Err(error)
-            }
-        }
+        unpublished.set_slot(self.allocate(class, shard, own)?);
+        fault::point();
+        // SAFETY: slot and chunks were just allocated as this record needs them.
+        unsafe {
+            self.records()
+                .fill(unpublished.slot(), unpublished.chunks(), new)
+        };
+        fault::point();
+        Ok(unpublished)
     }
 
     fn publish(
         &self,
         hash: KeyHash,
         key: &[u8],
-        loc: Loc,
+        mut new: Unpublished<'_>,
         condition: Condition,
         shard: usize,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
+        let loc = new.slot();
         for _ in 0..INDEX_ATTEMPTS_MAX {
             let mut locked = self.lock(shard)?;
+            // Should this thread die in the middle, the shard's repair takes care of the record.
+            locked.state.in_hand.coming = new.lend();
             let published = locked.publish(hash, key, loc, condition, self.common.clock.now());
+            locked.state.in_hand.coming = Loc::NONE;
+            if !matches!(published, Ok(true)) {
+                new.take_back();
+            }
+            fault::point();
             locked.hand_over(false);
+            fault::point();
             if locked.state.counts.sets & PERIOD_CHECK_MASK == 0 {
                 let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
                 self.common.sketch.set_entries(entries);
@@ -321,6 +315,7 @@ impl Engine {
             Reason::Expired
         };
         locked.remove(hash, loc, reason);
+        fault::point();
         locked.hand_over(false);
         live
     }
@@ -374,9 +369,10 @@ impl Engine {
     pub(crate) fn maintain(&self) {
         let now = self.common.clock.now();
         for shard in 0..self.shards.len() {
-            // A poisoned shard is left alone; whoever writes to it is told.
+            // A shard that can't be repaired now is left alone; whoever writes to it is told.
             while let Ok(mut locked) = self.lock(shard) {
                 let more = locked.expire(now, EXPIRE_BATCH) | locked.reap();
+                fault::point();
                 locked.hand_over(!more);
                 if !more {
                     break;
@@ -399,6 +395,7 @@ impl Engine {
             evictions: counts.evictions,
             rejections: counts.rejections,
             expirations: counts.expirations,
+            repairs: counts.repairs,
             entries,
             memory_used: slots + fixed,
             memory_max: self.max_memory,
@@ -420,6 +417,7 @@ impl Engine {
             sum.evictions += counts.evictions;
             sum.rejections += counts.rejections;
             sum.expirations += counts.expirations;
+            sum.repairs += counts.repairs;
             entries += locked.state.rings.entries();
         }
         (sum, entries)

@@ -20,6 +20,7 @@
 //!
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
+use crate::fault;
 use crate::sync::{Arc, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
 
 /// A slot's value while its reader is not pinned. Epochs start at 1.
@@ -106,6 +107,7 @@ impl Epoch {
     /// one and is not pinned: when it is the only one there is no reader to wait for.
     pub(crate) fn advance(&self, own: Option<&ReaderSlot>) -> u64 {
         let slots = lock(&self.slots);
+        fault::point();
         // Release: pairs with the acquire load in `pin` (invariant 2).
         let epoch = self.global.0.fetch_add(1, Ordering::AcqRel) + 1;
         let is_own = |slot: &Arc<ReaderSlot>| {
@@ -113,6 +115,7 @@ impl Epoch {
                 std::ptr::eq(own, &**slot) && slot.announced.0.load(Ordering::Relaxed) == QUIESCENT
             })
         };
+        fault::point();
         // A reader that registers from now on does so after taking the lock that we hold, and so
         // sees what was unlinked before: with no other slot there is nothing to wait for.
         if slots.iter().all(is_own) {

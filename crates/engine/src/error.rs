@@ -114,8 +114,8 @@ pub enum Error {
         /// Bytes asked for.
         bytes: usize,
     },
-    /// A thread panicked in the middle of a change. The cache answers nothing from now on: drop it
-    /// and make a new one.
+    /// A thread panicked in the middle of a change, and there is no room now for the empty index that
+    /// its shard begins anew with. Every operation on the shard tries again.
     Poisoned,
 }
 
@@ -139,7 +139,7 @@ impl fmt::Display for Error {
             ),
             Self::Poisoned => write!(
                 f,
-                "a thread panicked while it changed this cache; drop it and create a new one"
+                "a thread panicked while it changed this cache, and there is no room to repair it yet; try again, or create a new cache"
             ),
         }
     }

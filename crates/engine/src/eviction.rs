@@ -1,5 +1,6 @@
 //! The decisions of W-TinyLFU: who leaves when room is needed. Runs under a shard's lock.
 
+use crate::fault;
 use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
@@ -107,6 +108,7 @@ impl LockedShard<'_> {
             self.state
                 .rings
                 .move_to(records, Queue::Window, Queue::Probation, first);
+            fault::point();
         }
     }
 
@@ -139,7 +141,9 @@ impl LockedShard<'_> {
             }
             header.set_hits(0);
             let hash = self.hash_of(loc);
+            fault::point();
             self.common.sketch.count(hash, hits as u32);
+            fault::point();
             let to = if queue == Queue::Probation {
                 Queue::Protected
             } else {
@@ -147,6 +151,7 @@ impl LockedShard<'_> {
             };
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, queue, to, loc);
+            fault::point();
             if to == Queue::Protected {
                 self.demote_overflow();
             }
@@ -182,6 +187,7 @@ impl LockedShard<'_> {
             }
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, Queue::Protected, to, loc);
+            fault::point();
         }
     }
 
@@ -209,6 +215,7 @@ impl LockedShard<'_> {
                     self.state
                         .rings
                         .move_to(records, Queue::Protected, Queue::Probation, victim);
+                    fault::point();
                 }
                 None => return self.remove(hash, candidate, Reason::Evicted),
             },
@@ -233,8 +240,10 @@ impl LockedShard<'_> {
         self.state
             .rings
             .move_to(records, Queue::Window, Queue::Probation, candidate);
+        fault::point();
         for (victim, hash) in &victims.records[..victims.count] {
             self.remove(*hash, *victim, Reason::Evicted);
+            fault::point();
         }
         victims.bytes
     }

@@ -9,6 +9,7 @@
 //! their sentinels. Guarded by the shard's lock.
 
 use crate::clock::TICK_MS;
+use crate::fault;
 use crate::memory::record::Records;
 use crate::memory::region::Loc;
 use crate::sync::Ordering;
@@ -76,9 +77,13 @@ impl Wheel {
         let header = records.header(loc);
         header.wheel.prev.store(last, Ordering::Relaxed);
         header.wheel.next.store(sentinel(slot), Ordering::Relaxed);
+        fault::point();
         self.set_next(records, Loc(last), loc.0);
+        fault::point();
         self.slots[slot].1 = loc.0;
+        fault::point();
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
+        fault::point();
         self.entries += 1;
     }
 
@@ -100,9 +105,13 @@ impl Wheel {
         }
         let prev = header.wheel.prev.load(Ordering::Relaxed);
         header.wheel.next.store(0, Ordering::Relaxed);
+        fault::point();
         self.set_next(records, Loc(prev), next);
+        fault::point();
         self.set_prev(records, Loc(next), prev);
+        fault::point();
         self.entries -= 1;
+        fault::point();
         if prev == next && Loc(next).is_sentinel() {
             let slot = next as usize - 1;
             self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
@@ -117,7 +126,9 @@ impl Wheel {
         if next != 0 {
             let prev = from.wheel.prev.load(Ordering::Relaxed);
             to.wheel.prev.store(prev, Ordering::Relaxed);
+            fault::point();
             self.set_next(records, Loc(prev), new.0);
+            fault::point();
             self.set_prev(records, Loc(next), new.0);
         }
     }
@@ -135,6 +146,7 @@ impl Wheel {
                 return Due::Nothing;
             }
             self.unit = self.next_unit(present);
+            fault::point();
         }
     }
 

@@ -6,6 +6,7 @@ use crate::clock::{TICK_MS, advance_system_clock, present_tick};
 use crate::engine::Engine;
 use crate::expiry::UNIT_TICKS;
 use crate::sync::{Mutex, lock, thread};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -45,7 +46,18 @@ fn run() {
         let Some(engines) = tick() else { return };
         ticks += 1;
         if ticks.is_multiple_of(UNIT_TICKS) {
-            engines.iter().for_each(|engine| engine.maintain());
+            maintain(&engines);
+        }
+    }
+}
+
+/// Whatever happens in one cache, the others are served, and that one again next time: what a panic
+/// leaves behind is repaired by whoever comes next.
+fn maintain(engines: &[Arc<Engine>]) {
+    for engine in engines {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| engine.maintain())) {
+            // Its drop might panic again.
+            std::mem::forget(payload);
         }
     }
 }
@@ -63,4 +75,28 @@ fn tick() -> Option<Vec<Arc<Engine>>> {
     }
     advance_system_clock(tick);
     served.running.then_some(engines)
+}
+
+#[cfg(all(test, feature = "fault"))]
+mod tests {
+    use super::*;
+    use crate::{Clock, Config, fault};
+
+    #[test]
+    fn a_panic_in_the_maintenance_of_one_cache_ends_no_others_and_not_its_own() {
+        let engines = [7, 8].map(|seed| {
+            let config = Config {
+                clock: Clock::manual().0,
+                seed: Some(seed),
+                ..Config::new(1 << 20)
+            };
+            Arc::new(Engine::new(&config).unwrap())
+        });
+        fault::arm(1);
+        maintain(&engines);
+        // Hit, so that nothing is armed any more.
+        assert!(fault::trace(|| maintain(&engines)).len() > 1);
+        let repairs = engines.each_ref().map(|engine| engine.stats().repairs);
+        assert_eq!(repairs, [1, 0]);
+    }
 }

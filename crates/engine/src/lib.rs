@@ -38,6 +38,10 @@ mod error;
 mod eviction;
 #[cfg(not(loom))]
 mod expiry;
+#[cfg(feature = "fault")]
+pub mod fault;
+#[cfg(not(feature = "fault"))]
+mod fault;
 #[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]
@@ -57,6 +61,8 @@ mod policy;
 #[cfg(not(loom))]
 mod prefetch;
 #[cfg(not(loom))]
+mod repair;
+#[cfg(not(loom))]
 mod room;
 #[cfg(not(loom))]
 mod shard;
@@ -64,6 +70,8 @@ mod signal;
 #[cfg(not(loom))]
 mod stats;
 mod sync;
+#[cfg(not(loom))]
+mod unpublished;
 #[cfg(not(loom))]
 mod value;
 mod watch;

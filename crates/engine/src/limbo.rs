@@ -7,6 +7,7 @@
 
 use crate::account::Account;
 use crate::epoch::{Epoch, ReaderSlot};
+use crate::fault;
 use crate::index::Retired;
 use crate::memory::allocator::Allocator;
 use crate::memory::region::Loc;
@@ -37,14 +38,41 @@ impl Pending {
     pub(crate) fn push(&mut self, allocator: &Allocator, loc: Loc, bytes: u64, chunks_moved: bool) {
         let records = allocator.records();
         records.set_chunks_moved(loc, chunks_moved);
+        fault::point();
         records
             .header(loc)
             .ring
             .next
             .store(self.head, Ordering::Relaxed);
+        fault::point();
         self.head = loc.0;
+        fault::point();
         self.records += 1;
+        fault::point();
         self.bytes += bytes;
+        fault::point();
+    }
+
+    /// The records, newest first.
+    pub(crate) fn iter<'a>(&self, allocator: &'a Allocator) -> impl Iterator<Item = Loc> + 'a {
+        let mut cursor = Loc(self.head);
+        std::iter::from_fn(move || {
+            let loc = cursor;
+            let next = &allocator.records().header(loc).ring.next;
+            (!loc.is_none()).then(|| {
+                cursor = Loc(next.load(Ordering::Relaxed));
+                loc
+            })
+        })
+    }
+
+    /// Counts again, after the death of a writer.
+    pub(crate) fn recount(&mut self, allocator: &Allocator) {
+        self.records = self.iter(allocator).count();
+        let charges = self
+            .iter(allocator)
+            .map(|loc| allocator.records().charge(loc));
+        self.bytes = charges.sum();
     }
 
     /// Where the index puts what it takes out of use.
@@ -99,13 +127,15 @@ impl Limbo {
         if pending.is_empty() {
             return;
         }
-        let content = std::mem::take(pending);
         let mut bags = lock(&self.bags);
-        self.account.add(content.records as u64, content.bytes);
+        fault::point();
+        bags.reserve(1);
+        self.account.add(pending.records as u64, pending.bytes);
         bags.push_back(Bag {
             stamp: epoch.stamp(),
-            content,
+            content: std::mem::take(pending),
         });
+        fault::point();
     }
 
     /// Frees what no reader can be looking at. `own` as for [`Epoch::advance`].
@@ -115,21 +145,27 @@ impl Limbo {
             if bags.is_empty() {
                 return;
             }
+            fault::point();
             epoch.advance(own)
         };
+        fault::point();
         // One at a time, so that nothing need be allocated to hold them. Whatever is added meanwhile
         // has a later stamp.
-        while let Some(bag) = self.take_older_than(oldest_reader) {
-            self.account
-                .take_off(bag.content.records as u64, bag.content.bytes);
-            free_bag(allocator, bag.content);
+        while let Some(mut unfreed) = self.take_older_than(oldest_reader) {
+            fault::point();
+            free_content(allocator, &mut unfreed.bag.content);
+            fault::point();
+            let Pending { records, bytes, .. } = std::mem::take(&mut unfreed.bag.content);
+            self.account.take_off(records as u64, bytes);
+            fault::point();
         }
     }
 
-    fn take_older_than(&self, epoch: u64) -> Option<Bag> {
+    fn take_older_than(&self, epoch: u64) -> Option<Unfreed<'_>> {
         let mut bags = lock(&self.bags);
         let is_older = bags.front().is_some_and(|bag| bag.stamp < epoch);
-        is_older.then(|| bags.pop_front()).flatten()
+        let bag = is_older.then(|| bags.pop_front()).flatten()?;
+        Some(Unfreed { limbo: self, bag })
     }
 
     /// Records and index blocks that wait.
@@ -141,23 +177,46 @@ impl Limbo {
     }
 }
 
-fn free_bag(allocator: &Allocator, content: Pending) {
+/// A bag that was taken out to be freed. What is left of it goes back should the thread die.
+struct Unfreed<'a> {
+    limbo: &'a Limbo,
+    bag: Bag,
+}
+
+impl Drop for Unfreed<'_> {
+    fn drop(&mut self) {
+        let content = std::mem::take(&mut self.bag.content);
+        if content.records > 0 || !content.is_empty() {
+            let stamp = self.bag.stamp;
+            // It is among the oldest.
+            lock(&self.limbo.bags).push_front(Bag { stamp, content });
+        }
+    }
+}
+
+/// Frees what a bag holds. It forgets each slot before that is freed: the allocator completes what it
+/// has begun, so that whatever happens nothing is freed twice.
+fn free_content(allocator: &Allocator, content: &mut Pending) {
     let mut freeing = allocator.freeing();
-    let mut cursor = Loc(content.head);
-    while !cursor.is_none() {
-        let next = Loc(allocator
+    loop {
+        let loc = Loc(content.head);
+        if loc.is_none() {
+            break;
+        }
+        let next = allocator
             .records()
-            .header(cursor)
+            .header(loc)
             .ring
             .next
-            .load(Ordering::Relaxed));
-        allocator.records().region().prefetch(next);
-        freeing.free_record(cursor);
-        cursor = next;
+            .load(Ordering::Relaxed);
+        allocator.records().region().prefetch(Loc(next));
+        freeing.free_chunks(loc);
+        content.head = next;
+        freeing.free(loc);
     }
-    for retired in content.index {
+    while let Some(retired) = content.index.pop() {
         match retired {
-            Retired::Segment(loc) => freeing.free(loc),
+            Retired::Segment(loc) | Retired::Unpublished(loc) => freeing.free(loc),
             Retired::Directory(directory) => drop(directory),
         }
     }
@@ -174,16 +233,9 @@ pub(crate) struct Census {
 impl Census {
     pub(crate) fn of(allocator: &Allocator, pending: &Pending) -> Self {
         let mut census = Self::default();
-        let mut cursor = Loc(pending.head);
-        while !cursor.is_none() {
+        for loc in pending.iter(allocator) {
             census.records += 1;
-            census.chunks += allocator.records().owned_chunks(cursor).count();
-            cursor = Loc(allocator
-                .records()
-                .header(cursor)
-                .ring
-                .next
-                .load(Ordering::Relaxed));
+            census.chunks += allocator.records().owned_chunks(loc).count();
         }
         census.blocks = pending
             .index

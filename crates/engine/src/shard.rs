@@ -11,6 +11,7 @@
 use crate::clock::Expiry;
 use crate::common::Common;
 use crate::expiry::{Due, Wheel};
+use crate::fault;
 use crate::hash::KeyHash;
 use crate::index::{Doomed, Index, NeedsRoom, Retired};
 use crate::limbo::Pending;
@@ -43,11 +44,32 @@ pub(crate) struct ShardState {
     pub(crate) random: Random,
     pub(crate) pending: Pending,
     /// Indexes that `clear` took out of use, whose entries are not retired yet.
-    doomed: VecDeque<Doomed>,
-    last_version: u32,
+    pub(crate) doomed: VecDeque<Doomed>,
+    pub(crate) last_version: u32,
+    pub(crate) in_hand: InHand,
 }
 
-/// A thread panicked while it held the lock.
+/// The records that the change in progress moves in or out of the index, for `repair`: of these it is
+/// not sure who has them. Set before the first step, taken back after the last.
+#[derive(Clone, Copy)]
+pub(crate) struct InHand {
+    /// Filled, on its way into the index.
+    pub(crate) coming: Loc,
+    /// On its way from the index to `pending`.
+    pub(crate) going: Loc,
+    /// Whether `coming` is a copy of `going`, whose chunks go with it.
+    pub(crate) is_move: bool,
+}
+
+impl InHand {
+    pub(crate) const NOTHING: Self = Self {
+        coming: Loc::NONE,
+        going: Loc::NONE,
+        is_move: false,
+    };
+}
+
+/// A thread panicked while it held the lock, and the shard can't be repaired for want of room.
 #[derive(Debug)]
 pub(crate) struct Poisoned;
 
@@ -81,17 +103,43 @@ impl Shard {
                 pending: Pending::default(),
                 doomed: VecDeque::new(),
                 last_version: 0,
+                in_hand: InHand::NOTHING,
             }),
         }
     }
 
     pub(crate) fn lock<'a>(&'a self, common: &'a Common) -> Result<LockedShard<'a>, Poisoned> {
-        let state = self.state.lock().map_err(|_| Poisoned)?;
-        Ok(LockedShard {
+        match self.state.lock() {
+            Ok(state) => Ok(LockedShard {
+                common,
+                index: &self.index,
+                state,
+            }),
+            Err(poisoned) => self.take_over(common, poisoned.into_inner()),
+        }
+    }
+
+    /// The lock of a writer that died: repairs what it left behind.
+    #[cold]
+    fn take_over<'a>(
+        &'a self,
+        common: &'a Common,
+        state: MutexGuard<'a, ShardState>,
+    ) -> Result<LockedShard<'a>, Poisoned> {
+        let mut locked = LockedShard {
             common,
             index: &self.index,
             state,
-        })
+        };
+        locked.repair().map_err(|NeedsRoom| Poisoned)?;
+        self.state.clear_poison();
+        Ok(locked)
+    }
+
+    /// Whether the next one who locks this shard has to repair it.
+    #[cfg(feature = "fault")]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.is_poisoned()
     }
 }
 
@@ -157,13 +205,17 @@ impl LockedShard<'_> {
         let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
         self.records().set_version(new, version);
         Wheel::leave_out(self.records(), new);
+        fault::point();
         match existing {
             Some(old) => self.supersede(hash, key, old, new),
             None => self.add(hash, new)?,
         }
+        fault::point();
         self.state.last_version = version;
         self.state.counts.sets += 1;
+        fault::point();
         self.file(new, now);
+        fault::point();
         Ok(true)
     }
 
@@ -175,9 +227,11 @@ impl LockedShard<'_> {
     fn add(&mut self, hash: KeyHash, new: Loc) -> Result<(), NeedsRoom> {
         let (common, index) = (self.common, self.index);
         index.insert(&common.allocator, hash, new, self.state.pending.index())?;
+        fault::point();
         let records = common.allocator.records();
         let bytes = records.charge(new);
         self.state.rings.push(records, Queue::Window, new, bytes);
+        fault::point();
         self.settle_window();
         Ok(())
     }
@@ -185,8 +239,10 @@ impl LockedShard<'_> {
     fn supersede(&mut self, hash: KeyHash, key: &[u8], old: Loc, new: Loc) {
         let common = self.common;
         let records = common.allocator.records();
+        self.state.in_hand.going = old;
         let replaced = self.index.replace(&common.allocator, hash, old, new);
         debug_assert!(replaced);
+        fault::point();
         // An overwrite is a use: the new record inherits the old one's standing and a hit.
         records.header(new).set_hits(records.header(old).hits());
         records.header(new).raise_hits();
@@ -196,13 +252,18 @@ impl LockedShard<'_> {
                 .rings
                 .replace(records, queue, (old, old_bytes), (new, new_bytes));
         }
+        fault::point();
         self.state.wheel.unlink(records, old);
+        fault::point();
         if records.header(old).retire() {
+            fault::point();
             common.changes.append(key);
         }
+        fault::point();
         self.state
             .pending
             .push(&common.allocator, old, old_bytes, false);
+        self.state.in_hand.going = Loc::NONE;
     }
 
     fn file(&mut self, loc: Loc, now: u64) {
@@ -216,22 +277,30 @@ impl LockedShard<'_> {
     pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
         let common = self.common;
         let records = common.allocator.records();
+        self.state.in_hand.going = loc;
         let removed = self
             .index
             .remove(&common.allocator, hash, loc, self.state.pending.index());
         debug_assert!(removed);
+        fault::point();
         let bytes = records.charge(loc);
         if let Some(queue) = records.header(loc).queue() {
             self.state.rings.unlink(records, queue, loc, bytes);
         }
+        fault::point();
         self.state.wheel.unlink(records, loc);
+        fault::point();
         if records.header(loc).retire() {
+            fault::point();
             // SAFETY: the shard's lock is held and the record is not freed yet.
             unsafe { records.with_key(loc, |key| common.changes.append(key)) };
         }
+        fault::point();
         self.state
             .pending
             .push(&common.allocator, loc, bytes, false);
+        self.state.in_hand.going = Loc::NONE;
+        fault::point();
         let counts = &mut self.state.counts;
         match reason {
             Reason::Deleted => counts.deletes += 1,
@@ -262,11 +331,14 @@ impl LockedShard<'_> {
         if !header.set_expiry(expiry) {
             return false;
         }
+        fault::point();
         let shorter = expiry.remaining_ms(now) < before;
         if shorter || !Wheel::is_filed(records, loc) {
             self.state.wheel.unlink(records, loc);
+            fault::point();
             self.file(loc, now);
         }
+        fault::point();
         if shorter && header.take_watched() {
             self.common.changes.append(key);
         }
@@ -284,6 +356,7 @@ impl LockedShard<'_> {
                 self.remove(self.hash_of(loc), loc, Reason::Expired);
             } else {
                 self.state.wheel.unlink(records, loc);
+                fault::point();
                 self.file(loc, now);
             }
         }
@@ -300,11 +373,17 @@ impl LockedShard<'_> {
                 break;
             }
         }
-        let directory = self.index.clear(&self.common.allocator)?;
-        self.state.rings = Rings::new();
-        self.state.wheel = Wheel::new(now);
+        // So that the old directory is at no time in nobody's hands: readers still use it.
+        self.state.doomed.reserve(1);
+        let made = self.state.pending.index();
+        let directory = self.index.clear(&self.common.allocator, made)?;
         self.state.doomed.push_back(Doomed::new(directory));
         self.common.doomed.fetch_add(1, Ordering::Relaxed);
+        fault::point();
+        self.state.rings = Rings::new();
+        fault::point();
+        self.state.wheel = Wheel::new(now);
+        fault::point();
         // Before the lock is let go: who writes a key anew from now on finds no old record, and so
         // would tell no L0 of it. An L0 that drains this reads the shard again and finds it empty.
         self.common.changes.lap_all();
@@ -323,16 +402,26 @@ impl LockedShard<'_> {
             // Nobody is told one by one: `clear` lapses every L0.
             let records = common.allocator.records();
             records.header(loc).retire();
+            fault::point();
             pending.push(&common.allocator, loc, records.charge(loc), false);
         });
         match segment {
-            Some(segment) => pending.index().push(Retired::Segment(segment)),
+            Some(segment) => {
+                fault::point();
+                pending.index().push(Retired::Segment(segment));
+                fault::point();
+                doomed.advance();
+            }
             None => {
+                fault::point();
+                // So that the directory is at no time in nobody's hands.
+                pending.index().reserve(1);
                 let done = state.doomed.pop_front().map(Doomed::into_directory);
-                common.doomed.fetch_sub(1, Ordering::Relaxed);
                 pending.index().extend(done.map(Retired::Directory));
+                common.doomed.fetch_sub(1, Ordering::Relaxed);
             }
         }
+        fault::point();
         true
     }
 
@@ -354,9 +443,17 @@ impl LockedShard<'_> {
             self.remove(hash, from, Reason::Evicted);
             return;
         };
+        self.state.in_hand = InHand {
+            coming: to,
+            going: from,
+            is_move: true,
+        };
+        fault::point();
         // SAFETY: `to` was just allocated with the class of `from`, which is live in this shard.
         unsafe { records.relocate(from, to) };
+        fault::point();
         self.index.replace(&common.allocator, hash, from, to);
+        fault::point();
         // A copy occupies what the original did.
         let bytes = records.charge(from);
         if let Some(queue) = records.header(from).queue() {
@@ -364,14 +461,19 @@ impl LockedShard<'_> {
                 .rings
                 .replace(records, queue, (from, bytes), (to, bytes));
         }
+        fault::point();
         self.state.wheel.replace(records, from, to);
+        fault::point();
         if records.header(from).retire() {
             // An L0's copy is as good as before; the new record must know of it.
             records.header(to).watch();
         }
+        fault::point();
         self.state
             .pending
             .push(&common.allocator, from, bytes, true);
+        self.state.in_hand = InHand::NOTHING;
+        fault::point();
     }
 
     /// Evicts the live record that a chunk belongs to, if there is one.

@@ -22,6 +22,8 @@ pub struct Stats {
     pub rejections: u64,
     /// Entries removed because their time to live was over.
     pub expirations: u64,
+    /// Shards whose writer died while it held the lock; each lost the entries that it had.
+    pub repairs: u64,
     /// Live entries, expired ones that still wait for their memory to be reclaimed included.
     pub entries: u64,
     /// Bytes of the budget in use: records, index, sketch and book-keeping.
@@ -108,4 +110,5 @@ pub(crate) struct WriteCounts {
     pub(crate) evictions: u64,
     pub(crate) rejections: u64,
     pub(crate) expirations: u64,
+    pub(crate) repairs: u64,
 }

@@ -62,7 +62,8 @@ pub mod switching;
 pub(crate) struct CacheAligned<T>(pub(crate) T);
 
 /// Locks; a poisoned lock is entered all the same. Used only for state that every writer leaves
-/// whole at each step (free lists, registries); the shards' locks treat poison as damage.
+/// whole at each step (limbo, registries); a shard, the allocator, the change log and the compactor put
+/// in order what a thread that died left behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()

@@ -172,6 +172,7 @@ fn read_stats<'c>(call: &Call<'c, 0>) -> Result<Val<'c>, Failure> {
         (c"evictions", stats.evictions),
         (c"expirations", stats.expirations),
         (c"rejections", stats.rejections),
+        (c"repairs", stats.repairs),
         (c"entries", stats.entries),
         (c"memoryUsed", stats.memory_used),
         (c"memoryMax", stats.memory_max),

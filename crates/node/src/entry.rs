@@ -1,7 +1,7 @@
 //! The way into every native function: arguments and handle out of Node's hands, result or error back into them.
 //!
 //! A plain function with a data pointer costs one `napi_get_cb_info`; methods of a native class cost four to five
-//! times as much. A panic stops here: it poisons the store, and the caller gets an error.
+//! times as much. A panic stops here: the caller gets an error, and the engine repairs what was left behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -66,8 +66,7 @@ pub unsafe fn run<'c, const ARGS: usize>(
         Ok(Err(failure)) => fail(env, &failure),
         Err(payload) => {
             std::mem::forget(payload); // its drop might panic again
-            handle.poison();
-            fail(env, &Failure::Poisoned)
+            fail(env, &handle.after_panic())
         }
     }
 }

@@ -24,7 +24,11 @@ pub enum Failure {
     NoRoom(String),
     /// The handle was closed.
     Closed,
-    /// A panic stopped this cache.
+    /// A panic stopped this call; the engine repaired itself.
+    Panicked,
+    /// A panic stopped some call, and the engine has no room yet to repair itself.
+    Unrepaired(String),
+    /// A panic stopped this cache for good.
     Poisoned,
     /// Another handle opened the same name with other options.
     ConfigMismatch {
@@ -49,7 +53,7 @@ impl Failure {
             Failure::InvalidTtl { .. } => "ERR_INVALID_TTL",
             Failure::NoRoom(_) => "ERR_NO_ROOM",
             Failure::Closed => "ERR_CACHE_CLOSED",
-            Failure::Poisoned => "ERR_CACHE_POISONED",
+            Failure::Panicked | Failure::Unrepaired(_) | Failure::Poisoned => "ERR_CACHE_POISONED",
             Failure::ConfigMismatch { .. } => "ERR_CONFIG_MISMATCH",
             Failure::InvalidOption(_) | Failure::Pending => "ERR_INVALID_OPTION",
         }
@@ -90,7 +94,12 @@ impl fmt::Display for Failure {
             Failure::InvalidTtl { given, max } => {
                 write!(f, "ttl is {given}: it must be 0 to {max} milliseconds, or Infinity")
             }
-            Failure::NoRoom(reason) | Failure::InvalidOption(reason) => f.write_str(reason),
+            Failure::NoRoom(reason) | Failure::InvalidOption(reason) | Failure::Unrepaired(reason) => {
+                f.write_str(reason)
+            }
+            Failure::Panicked => {
+                f.write_str("a panic in the engine stopped this call: the cache goes on, but has lost some entries")
+            }
             Failure::Closed => f.write_str("the cache was closed: create a new one to go on"),
             Failure::Poisoned => {
                 f.write_str("a panic in the engine stopped this cache: close all its handles and create it anew")
@@ -113,7 +122,7 @@ impl From<engine::Error> for Failure {
                 given: given_ms as f64,
                 max: max_ms,
             },
-            engine::Error::Poisoned => Failure::Poisoned,
+            engine::Error::Poisoned => Failure::Unrepaired(error.to_string()),
             other => Failure::NoRoom(other.to_string()),
         }
     }

@@ -159,11 +159,13 @@ impl Handle {
         }
     }
 
-    /// Marks the store after a panic.
-    pub fn poison(&self) {
+    /// What the caller of a native function that panicked is told.
+    #[cold]
+    pub fn after_panic(&self) -> Failure {
         // SAFETY: nobody changes `live` while the reference is in use (Invariant).
-        if let Some(live) = unsafe { &*self.live.get() } {
-            live.store.poison();
+        match unsafe { &*self.live.get() } {
+            Some(live) => live.store.after_panic(),
+            None => Failure::Panicked,
         }
     }
 

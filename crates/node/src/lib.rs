@@ -33,11 +33,22 @@ mod wtf8;
 #[cfg(feature = "bench")]
 mod bench;
 
+/// Lets the calling thread panic at the `nth` point that it passes in the engine, counted from 1; 0: not any more.
+#[cfg(feature = "fault")]
+#[napi]
+pub fn panic_at(nth: u32) {
+    if nth == 0 {
+        nearcache_engine::fault::disarm();
+    } else {
+        nearcache_engine::fault::arm(nth.into());
+    }
+}
+
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 
 /// Raised whenever the interface that ts/native.ts declares changes.
-const ABI_VERSION: u32 = 2;
+const ABI_VERSION: u32 = 3;
 
 /// The engine's limits, as ts/ needs them for its own validation.
 #[napi(object)]

@@ -4,6 +4,7 @@
 //! table alone: no JavaScript runs under it, and no store is dropped under it (its `Drop` takes the lock).
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -16,7 +17,7 @@ static NAMED: Mutex<BTreeMap<String, Weak<Store>>> = Mutex::new(BTreeMap::new())
 
 /// One engine cache, and what its handles share beside it.
 pub struct Store {
-    /// Set once a panic was caught in a call on this store; read by every call. Partner: itself, nothing is published.
+    /// Set once a repair after a panic has panicked too; read by every call. Partner: itself, nothing is published.
     poisoned: AtomicBool,
     pub cache: Cache,
     settings: Settings,
@@ -39,9 +40,20 @@ impl Store {
         self.poisoned.load(Ordering::Relaxed)
     }
 
-    /// Every later call on this store, in any thread, fails.
-    pub fn poison(&self) {
-        self.poisoned.store(true, Ordering::Relaxed);
+    /// A call on this store panicked: has the engine put in order what it left behind. Whatever else the call was in
+    /// the middle of (buffers of its handle, the blob) is whole at each step. If that panics too, nothing is sure any
+    /// more, and every later call on this store fails, in any thread.
+    #[cold]
+    pub fn after_panic(&self) -> Failure {
+        match catch_unwind(AssertUnwindSafe(|| self.cache.repair())) {
+            Ok(Ok(())) => Failure::Panicked,
+            Ok(Err(error)) => error.into(),
+            Err(payload) => {
+                std::mem::forget(payload); // its drop might panic again
+                self.poisoned.store(true, Ordering::Relaxed);
+                Failure::Poisoned
+            }
+        }
     }
 
     pub fn is_named(&self) -> bool {

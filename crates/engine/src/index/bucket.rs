@@ -14,6 +14,7 @@
 //! buckets that an entry passes over are raised before it is stored. Replacing is one store of one
 //! slot word. Every store of a slot releases the record behind it to the reader's acquire load.
 
+use crate::fault;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Slots per bucket.
@@ -106,6 +107,7 @@ impl Bucket {
     fn fill(&self, slot: usize, tag: u8, word: SlotWord) {
         // Release: partner of the acquire in `find`.
         self.slots[slot].store(word.0, Ordering::Release);
+        fault::point();
         self.set_tag(slot, tag);
     }
 
@@ -260,6 +262,7 @@ fn add_passed_between(buckets: &[Bucket], home: usize, at: usize, delta: i64) {
     let mut bucket = home;
     while bucket != at {
         buckets[bucket].add_passed(delta);
+        fault::point();
         bucket = next(bucket, buckets.len());
     }
 }
@@ -275,7 +278,9 @@ pub(crate) fn remove(buckets: &[Bucket], position: Position) {
     let line = &buckets[position.bucket];
     let word = SlotWord(line.slots[position.slot].load(Ordering::Relaxed));
     line.slots[position.slot].store(0, Ordering::Release);
+    fault::point();
     line.set_tag(position.slot, 0);
+    fault::point();
     let home = home(word.stored_hash(), buckets.len());
     // Behind the removal: a search that still goes on too far does no harm.
     add_passed_between(buckets, home, position.bucket, -1);

@@ -11,6 +11,7 @@
 pub(crate) mod bucket;
 pub(crate) mod segment;
 
+use crate::fault;
 use crate::hash::KeyHash;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
@@ -19,6 +20,8 @@ use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use bucket::{Bucket, Glance, Position, SlotWord};
 use segment::{REACH, SegmentRef};
+use std::cmp::Reverse;
+use std::collections::HashSet;
 
 /// The low 16 bits of the stored hash are the directory's.
 pub(crate) const DEPTH_MAX: u32 = 16;
@@ -52,6 +55,7 @@ impl Directory {
         let width = 1 << segment.depth();
         for index in (stored_hash as usize & (width - 1)..self.entries.len()).step_by(width) {
             self.publish(index, segment);
+            fault::point();
         }
     }
 
@@ -71,6 +75,8 @@ impl Directory {
 /// What an operation took out of use; readers may still be looking at it.
 pub(crate) enum Retired {
     Segment(Loc),
+    /// Made by the change in progress, perhaps not in the directory yet. Gone when the change is done.
+    Unpublished(Loc),
     Directory(Box<Directory>),
 }
 
@@ -92,7 +98,8 @@ impl Index {
     pub(crate) fn new(allocator: &Allocator, variant: usize) -> Result<Self, NeedsRoom> {
         let classes = &allocator.records().classes;
         let (class, first) = (classes.index(variant), classes.index_first(variant));
-        let directory = Box::into_raw(Self::empty_directory(allocator, first)?);
+        let directory = Self::empty_directory(allocator, first, &mut Vec::new())?;
+        let directory = Box::into_raw(directory);
         Ok(Self {
             directory: AtomicPtr::new(directory),
             class,
@@ -100,8 +107,13 @@ impl Index {
         })
     }
 
-    fn empty_directory(allocator: &Allocator, class: Class) -> Result<Box<Directory>, NeedsRoom> {
-        let segment = SegmentRef::create(allocator, class, 0).ok_or(NeedsRoom)?;
+    fn empty_directory(
+        allocator: &Allocator,
+        class: Class,
+        made: &mut Vec<Retired>,
+    ) -> Result<Box<Directory>, NeedsRoom> {
+        let segment = SegmentRef::create(allocator, class, 0, made).ok_or(NeedsRoom)?;
+        fault::point();
         Ok(Box::new(Directory {
             depth: 0,
             entries: Box::new([AtomicU64::new(segment.0)]),
@@ -236,6 +248,7 @@ impl Index {
                 usize::MAX
             };
             if bucket::insert(buckets, hash.tag(), word, reach) {
+                fault::point();
                 segment.add_count(allocator, 1);
                 return Ok(());
             }
@@ -259,6 +272,7 @@ impl Index {
         };
         // SAFETY: the caller holds the shard's lock.
         bucket::remove(unsafe { segment.buckets(allocator) }, position);
+        fault::point();
         let left = segment.add_count(allocator, -1);
         if left * 100 < segment.capacity() * MERGE_BELOW_PERCENT / 2 && segment.depth() > 0 {
             self.merge(allocator, hash.stored(), retired);
@@ -278,24 +292,32 @@ impl Index {
         if allocator.class_of(old.loc()) != self.class {
             return self.enlarge(allocator, stored_hash, old, retired);
         }
-        let low = SegmentRef::create(allocator, self.class, depth + 1).ok_or(NeedsRoom)?;
-        let Some(high) = SegmentRef::create(allocator, self.class, depth + 1) else {
+        let low = SegmentRef::create(allocator, self.class, depth + 1, retired).ok_or(NeedsRoom)?;
+        fault::point();
+        let Some(high) = SegmentRef::create(allocator, self.class, depth + 1, retired) else {
+            retired.pop();
             allocator.free(low.loc());
             return Err(NeedsRoom);
         };
+        fault::point();
         let is_high = |hash: u32| hash >> depth & 1 == 1;
         old.copy_into(low, allocator, |hash| !is_high(hash));
+        fault::point();
         old.copy_into(high, allocator, is_high);
+        fault::point();
         // SAFETY: as above.
         if unsafe { self.directory() }.depth == depth {
             self.double_directory(retired);
         }
+        fault::point();
+        // Before it leaves the directory, so that the shard's repair knows of it.
+        retired.push(Retired::Segment(old.loc()));
         // SAFETY: as above.
         let directory = unsafe { self.directory() };
         let low_hash = stored_hash & !(1 << depth);
         directory.publish_all(low_hash, low);
         directory.publish_all(low_hash | 1 << depth, high);
-        retired.push(Retired::Segment(old.loc()));
+        Self::all_published(retired);
         Ok(())
     }
 
@@ -310,13 +332,23 @@ impl Index {
     ) -> Result<(), NeedsRoom> {
         let classes = &allocator.records().classes;
         let class = classes.index_next(allocator.class_of(old.loc()), self.class);
-        let larger = SegmentRef::create(allocator, class, old.depth()).ok_or(NeedsRoom)?;
+        let larger = SegmentRef::create(allocator, class, old.depth(), retired).ok_or(NeedsRoom)?;
+        fault::point();
         old.copy_into(larger, allocator, |_| true);
+        fault::point();
+        retired.push(Retired::Segment(old.loc()));
         // SAFETY: the caller holds the shard's lock.
         let directory = unsafe { self.directory() };
         directory.publish_all(stored_hash, larger);
-        retired.push(Retired::Segment(old.loc()));
+        Self::all_published(retired);
         Ok(())
+    }
+
+    /// The change in progress is done: what it made is in the directory.
+    fn all_published(retired: &mut Vec<Retired>) {
+        fault::point();
+        retired.retain(|block| !matches!(block, Retired::Unpublished(_)));
+        fault::point();
     }
 
     fn double_directory(&self, retired: &mut Vec<Retired>) {
@@ -336,6 +368,8 @@ impl Index {
     }
 
     fn swap_directory(&self, new: Box<Directory>, retired: &mut Vec<Retired>) {
+        // So that the old directory is at no time in nobody's hands: readers still use it.
+        retired.reserve(1);
         // Release: partner of the acquire in `directory`.
         let old = self.directory.swap(Box::into_raw(new), Ordering::AcqRel);
         // SAFETY: the old pointer came from `Box::into_raw` and has just been replaced, so this is
@@ -357,23 +391,65 @@ impl Index {
         {
             return;
         }
-        let Some(merged) = SegmentRef::create(allocator, self.class, depth - 1) else {
+        let Some(merged) = SegmentRef::create(allocator, self.class, depth - 1, retired) else {
             return;
         };
+        fault::point();
         own.copy_into(merged, allocator, |_| true);
+        fault::point();
         sibling.copy_into(merged, allocator, |_| true);
-        directory.publish_all(stored_hash, merged);
+        fault::point();
         retired.extend([own, sibling].map(|segment| Retired::Segment(segment.loc())));
+        directory.publish_all(stored_hash, merged);
+        Self::all_published(retired);
     }
 
     /// Replaces everything by an empty index and hands out the old directory, whose segments still
     /// hold the entries. Under the shard's lock.
-    pub(crate) fn clear(&self, allocator: &Allocator) -> Result<Box<Directory>, NeedsRoom> {
-        let mut retired = Vec::new();
-        self.swap_directory(Self::empty_directory(allocator, self.first)?, &mut retired);
-        match retired.pop() {
-            Some(Retired::Directory(old)) => Ok(old),
-            _ => unreachable!("swapping retires exactly the old directory"),
+    ///
+    /// `made` is where the shard's repair looks for what the change in progress made.
+    pub(crate) fn clear(
+        &self,
+        allocator: &Allocator,
+        made: &mut Vec<Retired>,
+    ) -> Result<Box<Directory>, NeedsRoom> {
+        let empty = Self::empty_directory(allocator, self.first, made)?;
+        // No point until the caller has the old directory: readers still use it.
+        made.retain(|block| !matches!(block, Retired::Unpublished(_)));
+        // Release: partner of the acquire in `directory`.
+        let old = self.directory.swap(Box::into_raw(empty), Ordering::AcqRel);
+        // SAFETY: the old pointer came from `Box::into_raw` and has just been replaced, so this is
+        // the only place that takes it back; readers are waited for before it is dropped.
+        Ok(unsafe { Box::from_raw(old) })
+    }
+
+    /// After the death of a writer: undoes a split or an enlargement and completes a merge that was
+    /// about to be published, and sorts out `retired`, which holds what is not in the directory then.
+    /// Readers may go on: all segments are complete before the first is published. Under the
+    /// shard's lock.
+    pub(crate) fn settle(&self, retired: &mut Vec<Retired>) {
+        // SAFETY: the caller holds the shard's lock.
+        let directory = unsafe { self.directory() };
+        let entries = directory.entries.iter().enumerate();
+        let mut found: Vec<_> = entries
+            .map(|(index, entry)| (SegmentRef(entry.load(Ordering::Relaxed)), index))
+            .collect();
+        // The widest last: what is split is complete until it is replaced, what was merged before it
+        // replaces. Of two that are equally wide either will do.
+        found.sort_by_key(|(segment, _)| (Reverse(segment.depth()), segment.0));
+        found.dedup_by_key(|(segment, _)| *segment);
+        for (segment, index) in &found {
+            directory.publish_all(*index as u32, *segment);
+        }
+        let indexed: HashSet<Loc> = directory.segments().map(SegmentRef::loc).collect();
+        retired.retain(|block| match block {
+            Retired::Segment(loc) | Retired::Unpublished(loc) => !indexed.contains(loc),
+            Retired::Directory(_) => true,
+        });
+        for block in retired {
+            if let Retired::Unpublished(loc) = block {
+                *block = Retired::Segment(*loc);
+            }
         }
     }
 
@@ -455,15 +531,14 @@ impl Doomed {
         Self { directory, next: 0 }
     }
 
-    /// Visits the next segment's entries, then hands the segment over to be retired; the directory
-    /// itself when all segments are done.
+    /// Visits the next segment's entries, then hands the segment over to be retired; `None` when all
+    /// segments are done.
     pub(crate) fn step(
         &mut self,
         allocator: &Allocator,
         mut visit: impl FnMut(Loc),
     ) -> Option<Loc> {
         let segment = self.directory.segments().nth(self.next)?;
-        self.next += 1;
         // SAFETY: the segment was taken out of the index but not retired: nobody frees it but us.
         for (_, word) in unsafe { segment.buckets(allocator) }
             .iter()
@@ -472,6 +547,11 @@ impl Doomed {
             visit(Loc(word.loc()));
         }
         Some(segment.loc())
+    }
+
+    /// What [`Self::step`] visited has been retired, and its segment with it.
+    pub(crate) fn advance(&mut self) {
+        self.next += 1;
     }
 
     pub(crate) fn into_directory(self) -> Box<Directory> {

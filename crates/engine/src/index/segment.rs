@@ -5,7 +5,9 @@
 //! times: the index as a whole has an even load of about two thirds instead of swinging between a
 //! half and full, and no doubling happens everywhere at once.
 
+use super::Retired;
 use super::bucket::{self, Bucket, SLOTS};
+use crate::fault;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
@@ -82,9 +84,18 @@ impl SegmentRef {
         unsafe { &head.as_ref().count }
     }
 
-    /// Allocates an empty segment, or `None` when there is no room.
-    pub(crate) fn create(allocator: &Allocator, class: Class, depth: u32) -> Option<Self> {
+    /// Allocates an empty segment, or `None` when there is no room. It is noted in `made` until the
+    /// caller has published it.
+    pub(crate) fn create(
+        allocator: &Allocator,
+        class: Class,
+        depth: u32,
+        made: &mut Vec<Retired>,
+    ) -> Option<Self> {
+        made.reserve(1);
         let loc = allocator.allocate(class, crate::memory::allocator::Purpose::Upkeep)?;
+        made.push(Retired::Unpublished(loc));
+        fault::point();
         let bytes = allocator.records().classes.slot_bytes(class);
         // SAFETY: the block was just allocated with this size; nobody else can reach it.
         unsafe {

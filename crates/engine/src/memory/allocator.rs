@@ -13,14 +13,15 @@
 use super::classes::{Class, Use};
 use super::record::Records;
 use super::region::{HEAD_BYTES, Loc};
+use crate::fault;
 use crate::sync::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, MutexGuard, Ordering, lock,
+    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, MutexGuard, Ordering,
 };
 
 /// A page's class while it lies in the pool.
-const IN_POOL: u16 = u16::MAX;
+pub(super) const IN_POOL: u16 = u16::MAX;
 /// The state of a page that is being emptied.
-const EMPTYING: u8 = 1;
+pub(super) const EMPTYING: u8 = 1;
 /// Pages that only the index and relocated records may take, so that neither is stuck when entries
 /// fill the rest.
 const RESERVED_PAGES: usize = 1;
@@ -29,13 +30,14 @@ const SPARSE_CANDIDATES: usize = 64;
 
 /// Book-keeping of one page. Everything but `class` is guarded by its class' lock; atomics only so
 /// that no unsafe code is needed for that.
-struct Page {
-    class: AtomicU16,
-    used: AtomicU16,
+pub(super) struct Page {
+    /// Changed only under the pool's lock beside the class', so that it says which pages the pool has.
+    pub(super) class: AtomicU16,
+    pub(super) used: AtomicU16,
     /// Slots that have been handed out at least once; those above were never touched.
-    carved: AtomicU16,
-    state: AtomicU8,
-    free_head: AtomicU32,
+    pub(super) carved: AtomicU16,
+    pub(super) state: AtomicU8,
+    pub(super) free_head: AtomicU32,
     prev: AtomicU32,
     next: AtomicU32,
 }
@@ -50,11 +52,13 @@ impl Page {
 }
 
 #[derive(Default)]
-struct ClassState {
+pub(super) struct ClassState {
     /// First of the list of pages with a free slot, as page number + 1.
-    head: u32,
-    slots: usize,
-    used: usize,
+    pub(super) head: u32,
+    pub(super) slots: usize,
+    pub(super) used: usize,
+    /// The slot that is being handed out or taken back, for `repair`: it is free unless that is done.
+    pub(super) in_hand: u32,
 }
 
 /// Who asks for a slot.
@@ -79,16 +83,16 @@ pub(crate) struct Emptying {
 
 /// The slots of the region.
 pub(crate) struct Allocator {
-    records: Records,
+    pub(super) records: Records,
     page_bytes: usize,
     /// Offset of the first page.
     start: usize,
-    pages: Box<[Page]>,
-    classes: Box<[CacheAligned<Mutex<ClassState>>]>,
+    pub(super) pages: Box<[Page]>,
+    pub(super) classes: Box<[CacheAligned<Mutex<ClassState>>]>,
     /// Free slots per class, a hint read without the lock.
     free_slots: Box<[AtomicUsize]>,
-    pool: Mutex<Vec<u32>>,
-    pool_len: AtomicUsize,
+    pub(super) pool: Mutex<Vec<u32>>,
+    pub(super) pool_len: AtomicUsize,
 }
 
 impl Allocator {
@@ -133,32 +137,39 @@ impl Allocator {
 
     /// A free slot of `class`, or `None` when there is no room.
     pub(crate) fn allocate(&self, class: Class, purpose: Purpose) -> Option<Loc> {
-        let mut state = lock(&self.classes[class.0 as usize].0);
+        let mut state = self.lock_class(class);
         if state.head == 0 {
             if purpose == Purpose::WithinClass {
                 return None;
             }
-            let page = self.take_page(purpose)?;
+            let page = self.take_page(class, purpose)?;
+            fault::point();
             self.open_page(&mut state, class, page);
         }
         let page = state.head - 1;
-        let loc = self.take_slot(class, page);
+        let loc = self.take_slot(&mut state, class, page);
+        fault::point();
         if self.records.classes.use_of(class) == Use::Record {
             // What lay here before, perhaps of another class, may look like a live record.
             self.records.header(loc).mark_unfilled();
         }
         state.used += 1;
+        fault::point();
         let meta = &self.pages[page as usize];
         if meta.used.load(Ordering::Relaxed) as usize == self.records.classes.slots_per_page(class)
         {
             self.unlink(&mut state, page);
         }
+        fault::point();
         self.note_free_slots(&state, class);
+        fault::point();
+        state.in_hand = 0;
         Some(loc)
     }
 
-    fn take_page(&self, purpose: Purpose) -> Option<u32> {
-        let mut pool = lock(&self.pool);
+    /// A page for a class, whose lock the caller holds.
+    fn take_page(&self, class: Class, purpose: Purpose) -> Option<u32> {
+        let mut pool = self.lock_pool();
         let kept = if purpose == Purpose::Entry {
             RESERVED_PAGES
         } else {
@@ -167,28 +178,34 @@ impl Allocator {
         if pool.len() <= kept {
             return None;
         }
-        let page = pool.pop();
+        let page = pool.pop()?;
+        fault::point();
+        self.pages[page as usize]
+            .class
+            .store(class.0, Ordering::Release);
+        fault::point();
         self.pool_len.store(pool.len(), Ordering::Relaxed);
-        page
+        fault::point();
+        Some(page)
     }
 
+    /// Puts a page to use, which came from the pool and is empty.
     fn open_page(&self, state: &mut ClassState, class: Class, page: u32) {
-        let meta = &self.pages[page as usize];
-        meta.class.store(class.0, Ordering::Release);
-        meta.used.store(0, Ordering::Relaxed);
-        meta.carved.store(0, Ordering::Relaxed);
-        meta.state.store(0, Ordering::Relaxed);
-        meta.free_head.store(0, Ordering::Relaxed);
         state.slots += self.records.classes.slots_per_page(class);
+        fault::point();
         self.link(state, page);
+        fault::point();
     }
 
-    fn take_slot(&self, class: Class, page: u32) -> Loc {
+    fn take_slot(&self, state: &mut ClassState, class: Class, page: u32) -> Loc {
         let meta = &self.pages[page as usize];
         meta.add_used(1);
+        fault::point();
         let free = Loc(meta.free_head.load(Ordering::Relaxed));
         if !free.is_none() {
             let next = self.records.header(free).ring.next.load(Ordering::Relaxed);
+            state.in_hand = free.0;
+            fault::point();
             meta.free_head.store(next, Ordering::Relaxed);
             // The next allocation will write there.
             self.records.region().prefetch(Loc(next));
@@ -196,11 +213,14 @@ impl Allocator {
         }
         let index = meta.carved.load(Ordering::Relaxed);
         debug_assert!((index as usize) < self.records.classes.slots_per_page(class));
+        let loc = self.slot(class, page, index as usize);
+        state.in_hand = loc.0;
+        fault::point();
         meta.carved.store(index + 1, Ordering::Relaxed);
-        self.slot(class, page, index as usize)
+        loc
     }
 
-    fn slot(&self, class: Class, page: u32, index: usize) -> Loc {
+    pub(super) fn slot(&self, class: Class, page: u32, index: usize) -> Loc {
         Loc::from_offset(
             self.start
                 + page as usize * self.page_bytes
@@ -208,7 +228,7 @@ impl Allocator {
         )
     }
 
-    fn page_of(&self, loc: Loc) -> u32 {
+    pub(super) fn page_of(&self, loc: Loc) -> u32 {
         ((loc.offset() - self.start) >> self.page_bytes.trailing_zeros()) as u32
     }
 
@@ -235,43 +255,63 @@ impl Allocator {
     }
 
     fn free_locked(&self, state: &mut ClassState, class: Class, loc: Loc) {
+        // From here on the slot is as good as free: whoever finds the lock poisoned completes it.
+        state.in_hand = loc.0;
+        fault::point();
         let page = self.page_of(loc);
         self.records
             .poison(loc, self.records.classes.slot_bytes(class));
+        fault::point();
         let meta = &self.pages[page as usize];
         let next = &self.records.header(loc).ring.next;
         next.store(meta.free_head.load(Ordering::Relaxed), Ordering::Relaxed);
+        fault::point();
         meta.free_head.store(loc.0, Ordering::Relaxed);
+        fault::point();
+        state.in_hand = 0;
         let used = meta.add_used(-1);
+        fault::point();
         state.used -= 1;
+        fault::point();
         let emptying = meta.state.load(Ordering::Relaxed) == EMPTYING;
         if used + 1 == self.records.classes.slots_per_page(class) && !emptying {
             self.link(state, page);
         }
+        fault::point();
         // A page that is being emptied stays with its class until the compactor lets go of it: it
         // looks at the page's slots as records without holding a lock.
         if used == 0 && !emptying {
             self.unlink(state, page);
+            fault::point();
             self.release_page(state, page, class);
         }
         self.note_free_slots(state, class);
+        fault::point();
     }
 
-    fn release_page(&self, state: &mut ClassState, page: u32, class: Class) {
+    /// Gives an empty page back, which is not on its class' list.
+    pub(super) fn release_page(&self, state: &mut ClassState, page: u32, class: Class) {
         state.slots -= self.records.classes.slots_per_page(class);
+        fault::point();
         let meta = &self.pages[page as usize];
         meta.state.store(0, Ordering::Relaxed);
+        meta.carved.store(0, Ordering::Relaxed);
+        meta.free_head.store(0, Ordering::Relaxed);
+        fault::point();
+        let mut pool = self.lock_pool();
         meta.class.store(IN_POOL, Ordering::Release);
-        let mut pool = lock(&self.pool);
+        fault::point();
         pool.push(page);
+        fault::point();
         self.pool_len.store(pool.len(), Ordering::Relaxed);
+        fault::point();
     }
 
-    fn note_free_slots(&self, state: &ClassState, class: Class) {
+    pub(super) fn note_free_slots(&self, state: &ClassState, class: Class) {
         self.free_slots[class.0 as usize].store(state.slots - state.used, Ordering::Relaxed);
     }
 
-    fn link(&self, state: &mut ClassState, page: u32) {
+    pub(super) fn link(&self, state: &mut ClassState, page: u32) {
         let meta = &self.pages[page as usize];
         meta.prev.store(0, Ordering::Relaxed);
         meta.next.store(state.head, Ordering::Relaxed);
@@ -328,7 +368,7 @@ impl Allocator {
     /// Takes the least used of a class' pages off its list, to be emptied. Its slots are then
     /// visited with [`Self::slots_of`]; the page keeps its class until [`Self::end_emptying`].
     pub(crate) fn begin_emptying(&self, class: Class) -> Option<Emptying> {
-        let mut state = lock(&self.classes[class.0 as usize].0);
+        let mut state = self.lock_class(class);
         let mut best: Option<(u16, u32)> = None;
         let mut cursor = state.head;
         for _ in 0..SPARSE_CANDIDATES {
@@ -342,9 +382,11 @@ impl Allocator {
         }
         let (_, page) = best?;
         self.unlink(&mut state, page);
+        fault::point();
         self.pages[page as usize]
             .state
             .store(EMPTYING, Ordering::Relaxed);
+        fault::point();
         Some(Emptying {
             page,
             class,
@@ -355,7 +397,7 @@ impl Allocator {
     /// Ends the emptying of a page: it goes to the pool if it is empty, or, with `give_up`, back to
     /// use if it is not. Whether it has ended.
     pub(crate) fn end_emptying(&self, page: u32, class: Class, give_up: bool) -> bool {
-        let mut state = lock(&self.classes[class.0 as usize].0);
+        let mut state = self.lock_class(class);
         let meta = &self.pages[page as usize];
         let empty = meta.used.load(Ordering::Relaxed) == 0;
         if empty {
@@ -363,15 +405,17 @@ impl Allocator {
             self.note_free_slots(&state, class);
         } else if give_up {
             meta.state.store(0, Ordering::Relaxed);
+            fault::point();
             self.link(&mut state, page);
         }
+        fault::point();
         empty || give_up
     }
 
     /// All slots of a page that were ever handed out.
     pub(crate) fn slots_of(&self, page: u32, class: Class) -> impl Iterator<Item = Loc> + '_ {
         let carved = {
-            let _state = lock(&self.classes[class.0 as usize].0);
+            let _state = self.lock_class(class);
             self.pages[page as usize].carved.load(Ordering::Relaxed) as usize
         };
         (0..carved).map(move |index| self.slot(class, page, index))
@@ -383,7 +427,7 @@ impl Allocator {
         let mut total = 0;
         let mut index = 0;
         for class in (0..classes.len() as u16).map(Class) {
-            let used = lock(&self.classes[class.0 as usize].0).used * classes.slot_bytes(class);
+            let used = self.lock_class(class).used * classes.slot_bytes(class);
             total += used as u64;
             if classes.use_of(class) == Use::Index {
                 index += used as u64;
@@ -398,7 +442,7 @@ impl Allocator {
         let mut used = [0; 3];
         let mut owned_pages = 0;
         for class in (0..self.records.classes.len() as u16).map(Class) {
-            let state = lock(&self.classes[class.0 as usize].0);
+            let state = self.lock_class(class);
             let per_page = self.records.classes.slots_per_page(class);
             let (mut slots, mut in_use) = (0, 0);
             for page in self
@@ -418,7 +462,7 @@ impl Allocator {
             }
             used[self.records.classes.use_of(class) as usize] += in_use;
         }
-        let pooled = lock(&self.pool).len();
+        let pooled = self.lock_pool().len();
         if owned_pages + pooled != self.pages.len() {
             return Err(format!(
                 "{owned_pages} owned and {pooled} pooled of {} pages",
@@ -442,19 +486,18 @@ impl Freeing<'_> {
         if !matches!(&self.held, Some((held, _)) if *held == class) {
             // Let go of the one before the other is taken.
             self.held = None;
-            self.held = Some((class, lock(&self.allocator.classes[class.0 as usize].0)));
+            self.held = Some((class, self.allocator.lock_class(class)));
         }
         if let Some((_, state)) = &mut self.held {
             self.allocator.free_locked(state, class, loc);
         }
     }
 
-    /// Takes a record's slot and chunks back.
-    pub(crate) fn free_record(&mut self, loc: Loc) {
+    /// Takes the chunks of a retired record back.
+    pub(crate) fn free_chunks(&mut self, loc: Loc) {
         let allocator = self.allocator;
-        for chunk in allocator.records().owned_chunks(loc) {
+        for chunk in allocator.records().take_chunks(loc) {
             self.free(chunk);
         }
-        self.free(loc);
     }
 }

@@ -5,3 +5,4 @@ mod bytes;
 pub(crate) mod classes;
 pub(crate) mod record;
 pub(crate) mod region;
+mod repair;

@@ -382,7 +382,22 @@ impl Records {
     /// The chunks that are freed with a retired record: none if they went with a copy of it.
     pub(crate) fn owned_chunks(&self, loc: Loc) -> impl Iterator<Item = Loc> + '_ {
         let moved = self.header(loc).wheel.prev.load(Ordering::Relaxed) == CHUNKS_MOVED;
-        self.chunks(loc).take(if moved { 0 } else { usize::MAX })
+        self.chunks(loc)
+            .take(if moved { 0 } else { usize::MAX })
+            .filter(|chunk| !chunk.is_none())
+    }
+
+    /// Takes the chunks off a retired record that no reader can be looking at, one by one.
+    pub(crate) fn take_chunks(&self, loc: Loc) -> impl Iterator<Item = Loc> + '_ {
+        let moved = self.header(loc).wheel.prev.load(Ordering::Relaxed) == CHUNKS_MOVED;
+        let count = if moved { 0 } else { self.chunks(loc).count() };
+        (0..count).filter_map(move |index| {
+            let entry = self.chunk_entry(loc, index);
+            let chunk = Loc(entry.load(Ordering::Relaxed));
+            // Before it is freed, so that a thread that dies meanwhile leaves no entry that leads there.
+            entry.store(0, Ordering::Relaxed);
+            (!chunk.is_none()).then_some(chunk)
+        })
     }
 
     /// Notes whether a retired record's chunks belong to a copy of it now. Readers may still be

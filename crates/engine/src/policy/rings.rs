@@ -6,6 +6,7 @@
 //!
 //! Guarded by the shard's lock.
 
+use crate::fault;
 use crate::memory::record::{Queue, Records};
 use crate::memory::region::Loc;
 use crate::sync::Ordering;
@@ -81,12 +82,16 @@ impl Rings {
         let last = self.rings[index(queue)].last;
         header.ring.prev.store(last, Ordering::Relaxed);
         header.ring.next.store(sentinel(queue), Ordering::Relaxed);
+        fault::point();
         self.set_next(records, Loc(last), loc.0);
+        fault::point();
         let ring = &mut self.rings[index(queue)];
         ring.last = loc.0;
         ring.entries += 1;
         ring.bytes += bytes;
+        fault::point();
         header.set_queue(queue);
+        fault::point();
     }
 
     /// Takes a record of so many bytes out of its ring.
@@ -100,10 +105,13 @@ impl Rings {
         let prev = header.ring.prev.load(Ordering::Relaxed);
         let next = header.ring.next.load(Ordering::Relaxed);
         self.set_next(records, Loc(prev), next);
+        fault::point();
         self.set_prev(records, Loc(next), prev);
+        fault::point();
         let ring = &mut self.rings[index(queue)];
         ring.entries -= 1;
         ring.bytes -= bytes;
+        fault::point();
     }
 
     /// Puts `new` where `old` was, in the ring `queue`; each with the bytes that it occupies.
@@ -119,11 +127,15 @@ impl Rings {
         let next = from.ring.next.load(Ordering::Relaxed);
         to.ring.prev.store(prev, Ordering::Relaxed);
         to.ring.next.store(next, Ordering::Relaxed);
+        fault::point();
         self.set_next(records, Loc(prev), new.0);
+        fault::point();
         self.set_prev(records, Loc(next), new.0);
+        fault::point();
         let ring = &mut self.rings[index(queue)];
         ring.bytes = ring.bytes - old_bytes + new_bytes;
         self.total_bytes = self.total_bytes - old_bytes + new_bytes;
+        fault::point();
         to.set_queue(queue);
     }
 
