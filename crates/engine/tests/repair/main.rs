@@ -5,7 +5,11 @@
 //! `cargo test -p nearcache-engine --profile checked --features fault --test repair`.
 
 mod concurrent;
+#[path = "../support/rng.rs"]
+mod rng;
 mod scenario;
+#[path = "../support/value.rs"]
+mod self_proving;
 #[path = "../stress/value.rs"]
 mod value;
 mod world;
