@@ -34,6 +34,8 @@ const EXPIRE_BATCH: usize = 64;
 pub(crate) struct Engine {
     pub(crate) common: Common,
     pub(crate) shards: Box<[CacheAligned<Shard>]>,
+    /// The shards' indexes, close together.
+    pub(crate) indexes: Box<[Index]>,
     pub(crate) read_counts: ReadCountsRegistry,
     /// The page that is being emptied, see `compaction`. Whoever holds the lock does the work.
     pub(crate) emptying: Mutex<Option<Emptying>>,
@@ -59,22 +61,19 @@ impl Engine {
             layout.page_count,
         );
         let now = config.clock.now();
-        let shards = (0..1usize << layout.shard_bits).map(|shard| {
+        let numbers = 0..1usize << layout.shard_bits;
+        let indexes = numbers.clone().map(|shard| {
             // Different variants split at different times.
-            let variant = shard % crate::limits::BLOCK_VARIANTS;
-            let index = Index::new(&allocator, variant).map_err(|NeedsRoom| {
-                ConfigError::MemoryTooSmall {
-                    given: config.max_memory,
-                    min: crate::MEMORY_BYTES_MIN,
-                }
-            })?;
-            Ok(CacheAligned(Shard::new(
-                index,
-                layout.seed ^ shard as u64,
-                now,
-            )))
+            Index::new(&allocator, shard % crate::limits::BLOCK_VARIANTS)
         });
-        let shards = shards.collect::<Result<_, ConfigError>>()?;
+        let indexes = indexes.collect::<Result<_, NeedsRoom>>();
+        let indexes = indexes.map_err(|NeedsRoom| ConfigError::MemoryTooSmall {
+            given: config.max_memory,
+            min: crate::MEMORY_BYTES_MIN,
+        })?;
+        let shards = numbers
+            .map(|shard| CacheAligned(Shard::new(layout.seed ^ shard as u64, now)))
+            .collect();
         Ok(Self {
             common: Common {
                 allocator,
@@ -88,6 +87,7 @@ impl Engine {
                 doomed: AtomicUsize::new(0),
             },
             shards,
+            indexes,
             read_counts: ReadCountsRegistry::default(),
             emptying: Mutex::new(None),
             max_memory: config.max_memory,
@@ -103,7 +103,9 @@ impl Engine {
     }
 
     pub(crate) fn lock(&self, shard: usize) -> Result<LockedShard<'_>, Poisoned> {
-        self.shards[shard].0.lock(&self.common)
+        self.shards[shard]
+            .0
+            .lock(&self.common, &self.indexes[shard])
     }
 
     /// The longest key that this cache accepts, in bytes.
@@ -186,15 +188,11 @@ impl Engine {
             // The line that publishing will read arrives while room is made and the record filled.
             let _pin = self.common.epoch.pin(own);
             // SAFETY: pinned.
-            unsafe {
-                self.shards[shard]
-                    .0
-                    .index
-                    .prefetch(&self.common.allocator, hash)
-            };
+            unsafe { self.indexes[shard].prefetch(&self.common.allocator, hash) };
         }
-        let new = self.create_record(new, shard, own)?;
-        self.publish(hash, key, new, condition, shard, own)
+        let mut unpublished = Unpublished::new(&self.common.allocator);
+        self.create_record(new, &mut unpublished, shard, own)?;
+        self.publish(hash, key, &mut unpublished, condition, shard, own)
     }
 
     /// Saves filling a record that the condition would refuse.
@@ -234,17 +232,20 @@ impl Engine {
     fn create_record(
         &self,
         new: NewRecord<'_>,
+        unpublished: &mut Unpublished<'_>,
         shard: usize,
         own: &ReaderSlot,
-    ) -> Result<Unpublished<'_>, Error> {
+    ) -> Result<(), Error> {
         let classes = &self.records().classes;
         let payload = new.key.len() + new.value.len();
         let count = classes.chunks(payload);
         let class = classes.for_record(self.records().slot_bytes(payload, count));
-        let mut unpublished = Unpublished::with_chunks(&self.common.allocator, count);
-        for _ in 0..count {
-            unpublished.add_chunk(self.allocate(classes.chunk(), shard, own)?);
-            fault::point();
+        if count > 0 {
+            unpublished.expect_chunks(count);
+            for _ in 0..count {
+                unpublished.add_chunk(self.allocate(classes.chunk(), shard, own)?);
+                fault::point();
+            }
         }
         unpublished.set_slot(self.allocate(class, shard, own)?);
         fault::point();
@@ -254,14 +255,14 @@ impl Engine {
                 .fill(unpublished.slot(), unpublished.chunks(), new)
         };
         fault::point();
-        Ok(unpublished)
+        Ok(())
     }
 
     fn publish(
         &self,
         hash: KeyHash,
         key: &[u8],
-        mut new: Unpublished<'_>,
+        new: &mut Unpublished<'_>,
         condition: Condition,
         shard: usize,
         own: &ReaderSlot,

@@ -152,18 +152,17 @@ impl Handle {
     ) -> Option<R> {
         let engine = &*self.engine;
         let records = engine.records();
-        let shard = &engine.shards[engine.shard_index(hash)].0;
+        let index = &engine.indexes[engine.shard_index(hash)];
+        let now = engine.common.clock.now();
         // SAFETY: as the caller promises.
-        let found = unsafe { shard.index.find_key(&engine.common.allocator, hash, key) };
-        let live = found.map(|loc| (loc, records.header(loc)));
-        let Some((loc, header)) =
-            live.filter(|(_, header)| !header.expiry().is_past(engine.common.clock.now()))
-        else {
+        let found = unsafe { index.find_live(&engine.common.allocator, hash, key, now) };
+        let Some(loc) = found else {
             if COUNTED {
                 self.count_miss(hash);
             }
             return None;
         };
+        let header = records.header(loc);
         if COUNTED {
             self.counts.hit();
             header.raise_hits();
@@ -190,14 +189,12 @@ impl Handle {
                 *hash = engine.common.hasher.hash(key);
                 // SAFETY: pinned.
                 unsafe {
-                    engine.shards[engine.shard_index(*hash)]
-                        .0
-                        .index
+                    engine.indexes[engine.shard_index(*hash)]
                         .prefetch(&engine.common.allocator, *hash)
                 };
             }
             for (hash, _) in hashes.iter().zip(keys) {
-                let index = &engine.shards[engine.shard_index(*hash)].0.index;
+                let index = &engine.indexes[engine.shard_index(*hash)];
                 // SAFETY: pinned.
                 let candidate = unsafe { index.find(&engine.common.allocator, *hash, |_| true) };
                 engine
@@ -338,7 +335,7 @@ impl Handle {
         let (mut shard, mut at) = (from.shard(), from.at());
         let mut visited = 0;
         while visited < limit.max(1) {
-            let index = &engine.shards.get(shard)?.0.index;
+            let index = engine.indexes.get(shard)?;
             let _pin = engine.common.epoch.pin(&self.slot);
             // SAFETY: pinned.
             let next = unsafe {

@@ -21,7 +21,7 @@ impl KeyHash {
     #[inline(always)]
     pub(crate) fn shard(self, shard_bits: u32) -> usize {
         // Two shifts, because a shift by 64 is undefined for zero bits.
-        ((self.0 >> 32) >> (32 - shard_bits)) as usize
+        ((self.0 >> 1) >> (63 - shard_bits)) as usize
     }
 
     /// The part that the index stores beside a record's location.

@@ -1,6 +1,6 @@
 //! A shard: one lock, and the only code that changes index, rings and wheel together.
 //!
-//! Readers use [`Shard::index`] without the lock. Everything else happens in [`LockedShard`], which
+//! Readers use a shard's index, which lies beside the other shards' (`Engine::indexes`), without the lock. Everything else happens in [`LockedShard`], which
 //! exists only while the lock is held. Nothing of the user's runs under it.
 //!
 //! An entry's life: *filled* (nobody can reach it) → *published* here (index, ring, wheel) →
@@ -30,7 +30,6 @@ const REAPS_PER_CLEAR: usize = 8;
 
 /// See the module's documentation.
 pub(crate) struct Shard {
-    pub(crate) index: Index,
     state: Mutex<ShardState>,
 }
 
@@ -92,9 +91,8 @@ pub(crate) enum Reason {
 }
 
 impl Shard {
-    pub(crate) fn new(index: Index, seed: u64, now: u64) -> Self {
+    pub(crate) fn new(seed: u64, now: u64) -> Self {
         Self {
-            index,
             state: Mutex::new(ShardState {
                 rings: Rings::new(),
                 wheel: Wheel::new(now),
@@ -108,14 +106,19 @@ impl Shard {
         }
     }
 
-    pub(crate) fn lock<'a>(&'a self, common: &'a Common) -> Result<LockedShard<'a>, Poisoned> {
+    /// `index` is this shard's.
+    pub(crate) fn lock<'a>(
+        &'a self,
+        common: &'a Common,
+        index: &'a Index,
+    ) -> Result<LockedShard<'a>, Poisoned> {
         match self.state.lock() {
             Ok(state) => Ok(LockedShard {
                 common,
-                index: &self.index,
+                index,
                 state,
             }),
-            Err(poisoned) => self.take_over(common, poisoned.into_inner()),
+            Err(poisoned) => self.take_over(common, index, poisoned.into_inner()),
         }
     }
 
@@ -124,11 +127,12 @@ impl Shard {
     fn take_over<'a>(
         &'a self,
         common: &'a Common,
+        index: &'a Index,
         state: MutexGuard<'a, ShardState>,
     ) -> Result<LockedShard<'a>, Poisoned> {
         let mut locked = LockedShard {
             common,
-            index: &self.index,
+            index,
             state,
         };
         locked.repair().map_err(|NeedsRoom| Poisoned)?;

@@ -16,14 +16,19 @@ pub(crate) struct Unpublished<'a> {
 }
 
 impl<'a> Unpublished<'a> {
-    /// For a record with so many chunks.
-    pub(crate) fn with_chunks(allocator: &'a Allocator, count: usize) -> Self {
+    /// No slots yet.
+    pub(crate) fn new(allocator: &'a Allocator) -> Self {
         Self {
             allocator,
             slot: Loc::NONE,
-            chunks: Vec::with_capacity(count),
+            chunks: Vec::new(),
             is_lent: false,
         }
+    }
+
+    /// Makes room for the locations of so many chunks.
+    pub(crate) fn expect_chunks(&mut self, count: usize) {
+        self.chunks.reserve_exact(count);
     }
 
     pub(crate) fn add_chunk(&mut self, chunk: Loc) {

@@ -9,6 +9,7 @@
 //! shard's lock, which also guards that nothing is retired under their hands.
 
 pub(crate) mod bucket;
+mod directory;
 pub(crate) mod segment;
 
 use crate::fault;
@@ -17,8 +18,8 @@ use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
 use crate::prefetch::prefetch_line;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use bucket::{Bucket, Glance, Position, SlotWord};
+use directory::{Directory, Root, View};
 use segment::{REACH, SegmentRef};
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -29,64 +30,22 @@ pub(crate) const DEPTH_MAX: u32 = 16;
 /// percent: well below the half that a split leaves, so that the two don't alternate.
 const MERGE_BELOW_PERCENT: usize = 35;
 
-/// A power of two of segment references.
-pub(crate) struct Directory {
-    depth: u32,
-    entries: Box<[AtomicU64]>,
-}
-
-impl Directory {
-    fn index(&self, stored_hash: u32) -> usize {
-        stored_hash as usize & (self.entries.len() - 1)
-    }
-
-    #[inline(always)]
-    fn segment(&self, stored_hash: u32) -> SegmentRef {
-        // Acquire: partner of the release in `publish`: a new segment is filled before it is found.
-        SegmentRef(self.entries[self.index(stored_hash)].load(Ordering::Acquire))
-    }
-
-    fn publish(&self, index: usize, segment: SegmentRef) {
-        self.entries[index].store(segment.0, Ordering::Release);
-    }
-
-    /// Makes all entries of a segment's hash prefix lead to it.
-    fn publish_all(&self, stored_hash: u32, segment: SegmentRef) {
-        let width = 1 << segment.depth();
-        for index in (stored_hash as usize & (width - 1)..self.entries.len()).step_by(width) {
-            self.publish(index, segment);
-            fault::point();
-        }
-    }
-
-    /// Each segment once.
-    fn segments(&self) -> impl Iterator<Item = SegmentRef> + '_ {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| {
-                let segment = SegmentRef(entry.load(Ordering::Acquire));
-                // The first of the entries that lead to it.
-                (index < 1 << segment.depth()).then_some(segment)
-            })
-    }
-}
-
 /// What an operation took out of use; readers may still be looking at it.
 pub(crate) enum Retired {
     Segment(Loc),
     /// Made by the change in progress, perhaps not in the directory yet. Gone when the change is done.
     Unpublished(Loc),
-    Directory(Box<Directory>),
+    Directory(Directory),
 }
 
 /// There is no room for the segments that the index needs to grow. Make some and try again.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NeedsRoom;
 
-/// See the module's documentation.
+/// See the module's documentation. Two to a cache line: readers go through all shards' in turn.
+#[repr(align(32))]
 pub(crate) struct Index {
-    directory: AtomicPtr<Directory>,
+    root: Root,
     /// Size class of its segments once they are of full size.
     class: Class,
     /// Size class of the one segment that it begins with.
@@ -99,9 +58,8 @@ impl Index {
         let classes = &allocator.records().classes;
         let (class, first) = (classes.index(variant), classes.index_first(variant));
         let directory = Self::empty_directory(allocator, first, &mut Vec::new())?;
-        let directory = Box::into_raw(directory);
         Ok(Self {
-            directory: AtomicPtr::new(directory),
+            root: Root::new(directory),
             class,
             first,
         })
@@ -111,35 +69,31 @@ impl Index {
         allocator: &Allocator,
         class: Class,
         made: &mut Vec<Retired>,
-    ) -> Result<Box<Directory>, NeedsRoom> {
+    ) -> Result<Directory, NeedsRoom> {
         let segment = SegmentRef::create(allocator, class, 0, made).ok_or(NeedsRoom)?;
         fault::point();
-        Ok(Box::new(Directory {
-            depth: 0,
-            entries: Box::new([AtomicU64::new(segment.0)]),
-        }))
+        Ok(Directory::new(0, |_| segment))
     }
 
     /// # Safety
     /// The caller is pinned for as long as the result is used, or holds the shard's lock.
     #[inline(always)]
-    unsafe fn directory(&self) -> &Directory {
-        // Acquire: partner of the release swaps below.
-        // SAFETY: the pointer came from `Box::into_raw`, and what it points to is retired through
-        // the epoch only after it has been replaced.
-        unsafe { &*self.directory.load(Ordering::Acquire) }
+    unsafe fn directory(&self) -> View<'_> {
+        // SAFETY: as the caller promises.
+        unsafe { self.root.view() }
     }
 
-    /// Lock-free look-up of a key's record.
+    /// Lock-free look-up of a key's record that has not expired at the tick `now`.
     ///
     /// # Safety
     /// The caller is pinned for as long as the location is used, or holds the shard's lock.
     #[inline(always)]
-    pub(crate) unsafe fn find_key(
+    pub(crate) unsafe fn find_live(
         &self,
         allocator: &Allocator,
         hash: KeyHash,
         key: &[u8],
+        now: u64,
     ) -> Option<Loc> {
         let records = allocator.records();
         // SAFETY: as the caller promises.
@@ -147,23 +101,33 @@ impl Index {
         let glance = bucket::glance(buckets, hash.stored(), hash.tag(), |loc| {
             records.prefetch_payload(Loc(loc));
             // SAFETY: as the caller promises, and `loc` was just found.
-            unsafe { records.is_short_with_key(Loc(loc), key) }
+            unsafe { records.is_ordinary_with_key(Loc(loc), key) }
         });
         match glance {
-            Glance::Found(_, word) => Some(Loc(word.loc())),
+            Glance::Found(_, word) => {
+                let loc = Loc(word.loc());
+                (!records.header(loc).near_expiry().is_past(now)).then_some(loc)
+            }
             Glance::Absent => None,
             // SAFETY: as the caller promises.
-            Glance::Unclear => unsafe { self.search_key(allocator, hash, key) },
+            Glance::Unclear => unsafe { self.search_live(allocator, hash, key, now) },
         }
     }
 
     /// # Safety
-    /// As [`Self::find_key`].
+    /// As [`Self::find_live`].
     #[inline(never)]
-    unsafe fn search_key(&self, allocator: &Allocator, hash: KeyHash, key: &[u8]) -> Option<Loc> {
+    unsafe fn search_live(
+        &self,
+        allocator: &Allocator,
+        hash: KeyHash,
+        key: &[u8],
+        now: u64,
+    ) -> Option<Loc> {
         let records = allocator.records();
         // SAFETY: as the caller promises, and `loc` was just found.
         unsafe { self.find(allocator, hash, |loc| records.key_is(loc, key)) }
+            .filter(|loc| !records.header(*loc).expiry().is_past(now))
     }
 
     /// Lock-free look-up of the record whose stored hash matches and which `is_match` accepts.
@@ -306,7 +270,7 @@ impl Index {
         old.copy_into(high, allocator, is_high);
         fault::point();
         // SAFETY: as above.
-        if unsafe { self.directory() }.depth == depth {
+        if unsafe { self.directory() }.depth() == depth {
             self.double_directory(retired);
         }
         fault::point();
@@ -353,28 +317,10 @@ impl Index {
 
     fn double_directory(&self, retired: &mut Vec<Retired>) {
         // SAFETY: the caller holds the shard's lock.
-        let old = unsafe { self.directory() };
-        let entries = old.entries.iter().chain(&*old.entries);
-        let copied = entries
-            .map(|entry| AtomicU64::new(entry.load(Ordering::Relaxed)))
-            .collect();
-        self.swap_directory(
-            Box::new(Directory {
-                depth: old.depth + 1,
-                entries: copied,
-            }),
-            retired,
-        );
-    }
-
-    fn swap_directory(&self, new: Box<Directory>, retired: &mut Vec<Retired>) {
+        let doubled = unsafe { self.directory() }.doubled();
         // So that the old directory is at no time in nobody's hands: readers still use it.
         retired.reserve(1);
-        // Release: partner of the acquire in `directory`.
-        let old = self.directory.swap(Box::into_raw(new), Ordering::AcqRel);
-        // SAFETY: the old pointer came from `Box::into_raw` and has just been replaced, so this is
-        // the only place that takes it back; readers are waited for before it is dropped.
-        retired.push(Retired::Directory(unsafe { Box::from_raw(old) }));
+        retired.push(Retired::Directory(self.root.swap(doubled)));
     }
 
     /// Merges the segment of a hash with its sibling, if both are nearly empty and there is room
@@ -412,15 +358,11 @@ impl Index {
         &self,
         allocator: &Allocator,
         made: &mut Vec<Retired>,
-    ) -> Result<Box<Directory>, NeedsRoom> {
+    ) -> Result<Directory, NeedsRoom> {
         let empty = Self::empty_directory(allocator, self.first, made)?;
         // No point until the caller has the old directory: readers still use it.
         made.retain(|block| !matches!(block, Retired::Unpublished(_)));
-        // Release: partner of the acquire in `directory`.
-        let old = self.directory.swap(Box::into_raw(empty), Ordering::AcqRel);
-        // SAFETY: the old pointer came from `Box::into_raw` and has just been replaced, so this is
-        // the only place that takes it back; readers are waited for before it is dropped.
-        Ok(unsafe { Box::from_raw(old) })
+        Ok(self.root.swap(empty))
     }
 
     /// After the death of a writer: undoes a split or an enlargement and completes a merge that was
@@ -430,9 +372,9 @@ impl Index {
     pub(crate) fn settle(&self, retired: &mut Vec<Retired>) {
         // SAFETY: the caller holds the shard's lock.
         let directory = unsafe { self.directory() };
-        let entries = directory.entries.iter().enumerate();
-        let mut found: Vec<_> = entries
-            .map(|(index, entry)| (SegmentRef(entry.load(Ordering::Relaxed)), index))
+        let mut found: Vec<_> = directory
+            .references()
+            .map(|(index, segment)| (segment, index))
             .collect();
         // The widest last: what is split is complete until it is replaced, what was merged before it
         // replaces. Of two that are equally wide either will do.
@@ -513,21 +455,14 @@ impl Index {
     }
 }
 
-impl Drop for Index {
-    fn drop(&mut self) {
-        // SAFETY: the pointer came from `Box::into_raw`; nobody uses an index that is being dropped.
-        drop(unsafe { Box::from_raw(*self.directory.get_mut()) });
-    }
-}
-
 /// The entries of a directory that `Index::clear` replaced, one segment at a time.
 pub(crate) struct Doomed {
-    directory: Box<Directory>,
+    directory: Directory,
     next: usize,
 }
 
 impl Doomed {
-    pub(crate) fn new(directory: Box<Directory>) -> Self {
+    pub(crate) fn new(directory: Directory) -> Self {
         Self { directory, next: 0 }
     }
 
@@ -538,7 +473,7 @@ impl Doomed {
         allocator: &Allocator,
         mut visit: impl FnMut(Loc),
     ) -> Option<Loc> {
-        let segment = self.directory.segments().nth(self.next)?;
+        let segment = self.directory.view().segments().nth(self.next)?;
         // SAFETY: the segment was taken out of the index but not retired: nobody frees it but us.
         for (_, word) in unsafe { segment.buckets(allocator) }
             .iter()
@@ -554,7 +489,7 @@ impl Doomed {
         self.next += 1;
     }
 
-    pub(crate) fn into_directory(self) -> Box<Directory> {
+    pub(crate) fn into_directory(self) -> Directory {
         self.directory
     }
 }

@@ -121,6 +121,15 @@ impl Header {
         }
     }
 
+    /// The same of an ordinary record, whose expiry is not far.
+    #[inline(always)]
+    pub(crate) fn near_expiry(&self) -> Expiry {
+        Expiry {
+            word: self.expiry.load(Ordering::Relaxed),
+            far: false,
+        }
+    }
+
     /// Changes when the record expires. False where that needs another unit: copy the record.
     pub(crate) fn set_expiry(&self, expiry: Expiry) -> bool {
         let far = self.hits.load(Ordering::Relaxed) & FAR_EXPIRY != 0;
@@ -466,25 +475,37 @@ impl Records {
     #[inline]
     pub(crate) unsafe fn key_is(&self, loc: Loc, key: &[u8]) -> bool {
         let header = self.header(loc);
-        if header.is_chunked() {
-            // SAFETY: as the caller promises.
-            return header.key_len() == key.len() && unsafe { self.chunked_key_is(loc, key) };
+        if header.key_len() != key.len() {
+            return false;
         }
-        // SAFETY: as the caller promises.
-        unsafe { self.is_short_with_key(loc, key) }
+        // SAFETY: as the caller promises, and the lengths are the same.
+        unsafe {
+            if header.is_chunked() {
+                self.chunked_key_is(loc, key)
+            } else {
+                self.short_key_is(loc, key)
+            }
+        }
     }
 
-    /// Whether the record is a short one and its key is `key`.
+    /// Whether the record is an ordinary one (short, and its expiry not far) and its key is `key`.
     ///
     /// # Safety
     /// As [`Self::key_is`].
     #[inline(always)]
-    pub(crate) unsafe fn is_short_with_key(&self, loc: Loc, key: &[u8]) -> bool {
+    pub(crate) unsafe fn is_ordinary_with_key(&self, loc: Loc, key: &[u8]) -> bool {
         let header = self.header(loc);
+        let is_ordinary = header.hits.load(Ordering::Relaxed) & (CHUNKED | FAR_EXPIRY) == 0;
+        // SAFETY: as the caller promises.
+        header.key_len() == key.len() && is_ordinary && unsafe { self.short_key_is(loc, key) }
+    }
+
+    /// # Safety
+    /// As [`Self::key_is`]; and the record is a short one with a key of this length.
+    #[inline(always)]
+    unsafe fn short_key_is(&self, loc: Loc, key: &[u8]) -> bool {
         // SAFETY: a short record's key follows its header; it is immutable while the caller's promise holds.
-        header.key_len() == key.len()
-            && !header.is_chunked()
-            && unsafe { bytes::equal(self.region.at(loc).as_ptr().add(HEADER_BYTES), key) }
+        unsafe { bytes::equal(self.region.at(loc).as_ptr().add(HEADER_BYTES), key) }
     }
 
     /// # Safety
