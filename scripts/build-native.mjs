@@ -2,28 +2,34 @@
 // `nearcache.<triple>.node`, where ts/native.ts finds it. Cargo decides whether anything has to
 // be compiled; the copy is left alone when nothing changed.
 //
-//   node scripts/build-native.mjs [--profile checked]
+//   node scripts/build-native.mjs [--profile checked] [--bench]
 //
 // `--profile checked` builds with debug assertions, for hunting a bug; the default is `release`.
-import { copyFileSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+// `--bench` builds the same with the feature `bench` (crates/node/src/bench.rs), for benchmarks alone: it goes into
+// `target/bench/`, which is never shipped, with a target folder of its own, or each of the two would undo the other.
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { capture, fail, ROOT } from "./lib/run.mjs";
 import { hostTriple } from "./lib/triple.mjs";
 
 const PACKAGE = "nearcache-node";
 
-const { values } = parseArgs({ options: { profile: { type: "string", default: "release" } } });
+const { values } = parseArgs({
+  options: { profile: { type: "string", default: "release" }, bench: { type: "boolean", default: false } },
+});
+const folder = values.bench ? join(ROOT, "target/bench") : ROOT;
 
-install(builtLibrary(values.profile), join(ROOT, `nearcache.${hostTriple()}.node`));
+install(builtLibrary(values.profile, values.bench), join(folder, `nearcache.${hostTriple()}.node`));
 
 /** Runs cargo and returns the path of the library that it made. */
-function builtLibrary(profile) {
+function builtLibrary(profile, isForBench) {
   const messages = capture("cargo", [
     "build",
     ...["--package", PACKAGE],
     "--lib",
     ...["--profile", profile],
+    ...(isForBench ? ["--features", "bench", "--target-dir", join(ROOT, "target/bench/cargo")] : []),
     "--message-format=json-render-diagnostics",
   ]);
   for (const line of messages.split("\n")) {
@@ -53,6 +59,7 @@ function install(library, target) {
   }
   const unfinished = `${target}.${process.pid}.tmp`;
   try {
+    mkdirSync(dirname(target), { recursive: true });
     copyFileSync(library, unfinished);
     renameSync(unfinished, target);
   } catch (error) {

@@ -11,6 +11,11 @@ const CHECKS = [
   ["style", join(ROOT, "scripts/check-style.mjs"), []],
   ["types", npmTool("typescript", "bin/tsc"), ["--noEmit"]],
   ["clippy", "cargo", ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]],
+  [
+    "clippy, with what benchmarks need",
+    "cargo",
+    ["clippy", "--package", "nearcache-node", "--features", "bench", "--quiet", "--", "-D", "warnings"],
+  ],
   ["Rust documentation", "cargo", ["doc", "--workspace", "--no-deps", "--quiet"], { RUSTDOCFLAGS: "-D warnings" }],
 ];
 
