@@ -20,10 +20,10 @@ const FIRST_COUNT = 50;
 /**
  * Lets the contestants take turns. `pace` is `{ rounds, batchMs }`: how many rounds, and how long a batch takes. Returns
  * per contestant the quartiles of ns per operation and, for all but the first, those of the first one's time divided by
- * its own.
+ * its own. A second contestant with `isBase` is also divided by all others.
  */
 export async function compare(contestants, pace, expected) {
-  const runners = contestants.map(({ name, batch }) => ({ name, batch, count: FIRST_COUNT, ns: [], sum: 0 }));
+  const runners = contestants.map((contestant) => ({ ...contestant, count: FIRST_COUNT, ns: [], sum: 0 }));
   for (const runner of runners) {
     await calibrate(runner, pace.batchMs, expected);
   }
@@ -70,14 +70,36 @@ async function time(runner, place, expected) {
 }
 
 function summary(runners) {
-  const [first, ...rivals] = runners;
   return {
     operationsPerBatch: Object.fromEntries(runners.map(({ name, count }) => [name, count])),
-    batches: first.ns.length,
-    nsPerOperation: Object.fromEntries(runners.map(({ name, ns }) => [name, quartiles(ns)])),
-    ratioTo: Object.fromEntries(
-      rivals.map(({ name, ns }) => [name, quartiles(ns.map((time, round) => first.ns[round] / time))]),
-    ),
+    batches: runners[0].ns.length,
+    ...timesOf(runners),
     checksum: runners.reduce((total, { sum }) => total + sum, 0),
   };
+}
+
+/** Quartiles of the times and of their ratios, from `{ name, ns, isBase }` with one time per round. */
+export function timesOf(runners) {
+  const [first, ...rest] = runners;
+  const second = rest.find(({ isBase }) => isBase);
+  return {
+    nsPerOperation: Object.fromEntries(runners.map(({ name, ns }) => [name, quartiles(ns)])),
+    ratioTo: ratios(first, rest),
+    ...(second === undefined
+      ? {}
+      : {
+          ratiosOf: {
+            [second.name]: ratios(
+              second,
+              rest.filter((runner) => runner !== second),
+            ),
+          },
+        }),
+  };
+}
+
+function ratios(base, rivals) {
+  return Object.fromEntries(
+    rivals.map(({ name, ns }) => [name, quartiles(ns.map((time, round) => base.ns[round] / time))]),
+  );
 }

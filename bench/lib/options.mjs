@@ -1,18 +1,5 @@
-// What the command line says.
+// What the command lines of the benchmarks say.
 import { parseArgs } from "node:util";
-
-const HELP = `Usage: npm run bench -- [options] [case ...]
-
-Measures nearcache against Map and lru-cache, in turns within one run. Without a case: all but the slow ones, in two to
-three minutes. Ends with exit code 1 when a target that is counted, not timed, is missed.
-
-  --quick         a rough answer in less than a minute
-  --all           the slow cases too
-  --entries N     only the scenarios with N entries
-  --rounds N      how many rounds (default 40; quick: 12)
-  --out FILE      where the JSON goes (default bench/results/<date>-node<major>.json; quick: quick.json)
-  --list          says which cases there are
-`;
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },
@@ -24,35 +11,35 @@ const OPTIONS = {
   help: { type: "boolean", short: "h", default: false },
 };
 
-/** Reads the arguments; ends the process after `--help`, `--list` or a mistake. `cases` maps names to modules. */
-export function readOptions(args, cases) {
+/**
+ * Reads the arguments; ends the process after `--help`, `--list` or a mistake. `cases` maps names to `{ title, isSlow }`,
+ * `paces` has the `rounds` and `batchMs` of a `full` run and of a `quick` one, `help` is the text without the cases.
+ */
+export function readOptions(args, { cases, paces, help }) {
   let parsed;
   try {
     parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    return end(`${error.message}\n\n${HELP}`, 2);
+    return end(`${error.message}\n\n${help}`, 2);
   }
   const { values, positionals } = parsed;
   const list = Object.entries(cases).map(
     ([name, { title, isSlow }]) => `  ${name.padEnd(14)}${title}${isSlow ? " (slow)" : ""}\n`,
   );
   if (values.help || values.list) {
-    return end(values.help ? `${HELP}\nCases:\n${list.join("")}` : list.join(""), 0);
+    return end(values.help ? `${help}\nCases:\n${list.join("")}` : list.join(""), 0);
   }
   const unknown = positionals.find((name) => !Object.hasOwn(cases, name));
   if (unknown !== undefined) {
     return end(`There is no case ${unknown}. There are:\n${list.join("")}`, 2);
   }
+  const pace = { ...(values.quick ? paces.quick : paces.full), isQuick: values.quick };
   return {
     isQuick: values.quick,
     names:
       positionals.length > 0 ? positionals : Object.keys(cases).filter((name) => values.all || !cases[name].isSlow),
     entries: values.entries === undefined ? undefined : wholeNumber("--entries", values.entries),
-    pace: {
-      rounds: values.rounds === undefined ? (values.quick ? 12 : 40) : wholeNumber("--rounds", values.rounds),
-      batchMs: values.quick ? 10 : 25,
-      isQuick: values.quick,
-    },
+    pace: values.rounds === undefined ? pace : { ...pace, rounds: wholeNumber("--rounds", values.rounds) },
     out: values.out,
   };
 }

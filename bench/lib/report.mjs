@@ -2,6 +2,7 @@
 
 /** Per kind of result: the rows of its table, and the figure that a target named `name` is held against. */
 const KINDS = {
+  scaling: { rows: threads, figure: ({ ratioTo }, name) => ratioTo[name].median },
   nsPerOperation: { rows: comparison, figure: ({ ratioTo }, name) => ratioTo[name].median },
   bytesPerEntry: { rows: memory, figure: ({ bytesPerEntry }, name) => bytesPerEntry[name].total },
   nsPercentiles: { rows: percentiles, figure: () => undefined },
@@ -61,6 +62,21 @@ function comparison({ nsPerOperation, ratioTo }, targetOf) {
   return rows;
 }
 
+function threads({ nsPerOperation, ratioTo, oneThread, scaling, megabytes }) {
+  const rows = [["", "ns/operation, 2 threads", "nearcache / it", "1 thread", "2 against 1", "MB"]];
+  for (const [name, ns] of Object.entries(nsPerOperation)) {
+    rows.push([
+      name,
+      ns.median.toFixed(1),
+      ratioTo[name] ? `${ratioTo[name].median.toFixed(2)}x` : "",
+      oneThread[name].median.toFixed(1),
+      `${scaling[name].median.toFixed(2)}x`,
+      megabytes[name].toFixed(1),
+    ]);
+  }
+  return rows;
+}
+
 function memory({ bytesPerEntry }, targetOf) {
   const rows = [["", "bytes/entry", "beyond key and value", "its own account", ""]];
   for (const [name, bytes] of Object.entries(bytesPerEntry)) {
@@ -88,15 +104,16 @@ function counts({ perGet }, targetOf) {
 }
 
 function collections({ pauses }, targetOf) {
-  const rows = [["", "longest, ms", "its kind", "p99.9", "all", "collections", "loop's delay, max", "p99.9", ""]];
+  const rows = [["", "longest, ms", "p99.9", "all", "its kind", "scavenges", "full", "loop's delay, max", "p99.9", ""]];
   for (const [name, of] of Object.entries(pauses)) {
     rows.push([
       name,
       of.longestMs.toFixed(1),
-      of.longestKind,
       of.p999Ms.toFixed(1),
       of.totalMs.toFixed(0),
-      String(of.collections),
+      of.longestKind,
+      String(of.byKind.scavenge?.count ?? 0),
+      String(of.byKind["mark-compact"]?.count ?? 0),
       of.loopDelayMaxMs.toFixed(1),
       of.loopDelayP999Ms.toFixed(1),
       targetOf(name),
