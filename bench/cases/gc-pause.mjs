@@ -15,7 +15,7 @@ export const isSlow = true;
 const CHILD = fileURLToPath(new URL("../gc-child.mjs", import.meta.url));
 const CONTESTANTS = ["nearcache", "lru-cache", "64 Maps", "Map", "no cache"];
 /** Writes per entry: at least, and at most if there has been no full collection (gc-child.mjs). */
-const WRITES = { min: 1, max: 4 };
+const WRITES = { min: 1, max: 2 };
 /** Ends before the full collection of those that have a large heap. */
 const WRITES_QUICK = { min: 0.3, max: 0.3 };
 /** The store's budget is given in bytes, so that nearcache may hold a little more or less than the others. */
