@@ -2,8 +2,8 @@
 //
 //   node bench/compare/table.mjs bench/results/2026-11-24-node20-compare.json > tables.md
 //
-// A cell has the median of ns per operation and, in brackets, nearcache's time as a multiple of it: below 1, nearcache
-// is faster.
+// A cell has the median of ns per operation and, in brackets, nearcache's time as a multiple of it, with L0 and with
+// `l0: false`: below 1, nearcache is faster.
 import { readFileSync } from "node:fs";
 import { CASES, keysOf } from "./scenarios.mjs";
 import { STORES } from "./stores.mjs";
@@ -27,7 +27,7 @@ function sectionOf(name) {
     return [];
   }
   const table = scenarios[0].scaling === undefined ? timesTable(scenarios) : threadsTable(scenarios);
-  return [`**${CASES[name].title}**, ns (nearcache / it)`, table, ...notes(scenarios)];
+  return [`**${CASES[name].title}**, ns (nearcache / it, with L0, without)`, table, ...notes(scenarios)];
 }
 
 function timesTable(scenarios) {
@@ -46,13 +46,16 @@ function threadsTable(scenarios) {
   );
 }
 
-function timeOf({ nsPerOperation, ratioTo }, name) {
+function timeOf({ nsPerOperation, ratioTo, ratiosOf }, name) {
   const ns = nsPerOperation[name];
   if (ns === undefined) {
     return "-";
   }
   const text = ns.median < 1000 ? ns.median.toFixed(0) : Math.round(ns.median).toLocaleString("en");
-  return ratioTo[name] === undefined ? text : `${text} (${short(ratioTo[name].median)})`;
+  const ratios = [ratioTo, ...Object.values(ratiosOf)].flatMap((ratio) =>
+    ratio[name] ? short(ratio[name].median) : [],
+  );
+  return ratios.length === 0 ? text : `${text} (${ratios.join(", ")})`;
 }
 
 function short(ratio) {
@@ -68,16 +71,18 @@ function markdown(head, cellsOf) {
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** Why somebody is missing. */
+/** Who is missing where, and why. */
 function notes(scenarios) {
-  const reasons = new Map();
-  for (const { entries, leftOut } of scenarios) {
-    for (const [name, reason] of Object.entries(leftOut)) {
-      const sizes = reasons.get(`${name}: ${reason}`) ?? new Set();
-      reasons.set(`${name}: ${reason}`, sizes.add(entries.toLocaleString("en")));
+  const missing = new Map();
+  for (const scenario of scenarios) {
+    const where = `${scenario.entries.toLocaleString("en")}${scenario.threads === 1 ? `, ${keysOf(scenario)}` : ""}`;
+    for (const [name, reason] of Object.entries(scenario.leftOut)) {
+      const { names = new Set(), places = new Set() } = missing.get(reason) ?? {};
+      missing.set(reason, { names: names.add(name), places: places.add(where) });
     }
   }
-  return reasons.size === 0
-    ? []
-    : [[...reasons].map(([why, sizes]) => `Not in it: ${why} (${[...sizes].join("; ")}).`).join("\n")];
+  return [...missing].map(
+    ([reason, { names, places }]) =>
+      `Left out at ${[...places].join("; ")}: ${[...names].join(", ")}. Reason: ${reason}.`,
+  );
 }

@@ -14,8 +14,8 @@ import { randomNumbers, shuffle } from "./random.mjs";
 
 /** Rounds that are not counted. */
 const WARM_UP_ROUNDS = 4;
-/** Operations of the first batch that finds out how long a batch takes. */
-const FIRST_COUNT = 50;
+/** Operations in the smallest batch. A library that takes milliseconds for one takes longer than `batchMs` then. */
+export const COUNT_MIN = 20;
 
 /**
  * Lets the contestants take turns. `pace` is `{ rounds, batchMs }`: how many rounds, and how long a batch takes. Returns
@@ -23,7 +23,7 @@ const FIRST_COUNT = 50;
  * its own. A second contestant with `isBase` is also divided by all others.
  */
 export async function compare(contestants, pace, expected) {
-  const runners = contestants.map((contestant) => ({ ...contestant, count: FIRST_COUNT, ns: [], sum: 0 }));
+  const runners = contestants.map((contestant) => ({ ...contestant, count: COUNT_MIN, ns: [], sum: 0 }));
   for (const runner of runners) {
     await calibrate(runner, pace.batchMs, expected);
   }
@@ -46,6 +46,7 @@ export async function compare(contestants, pace, expected) {
 
 /** Finds out how many operations the runner does in `batchMs`; its code is compiled and warm afterwards. */
 async function calibrate(runner, batchMs, expected) {
+  await time(runner, 0, expected); // what is loaded or compiled once must not pass for the time of a batch
   for (;;) {
     const took = (await time(runner, 0, expected)).ns * runner.count;
     if (took >= batchMs * 1e6) {
