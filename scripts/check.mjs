@@ -14,6 +14,11 @@ const CHECKS = [
   ["types", npmTool("typescript", "bin/tsc"), ["--noEmit"]],
   ["clippy", "cargo", [...CLIPPY, "--", "-D", "warnings"]],
   ["clippy, with points of death", "cargo", [...CLIPPY, "--features", FAULT, "--", "-D", "warnings"]],
+  [
+    "clippy, with what benchmarks need",
+    "cargo",
+    ["clippy", "--package", "nearcache-node", "--features", "bench", "--quiet", "--", "-D", "warnings"],
+  ],
   ["Rust documentation", "cargo", ["doc", "--workspace", "--no-deps", "--quiet"], { RUSTDOCFLAGS: "-D warnings" }],
 ];
 

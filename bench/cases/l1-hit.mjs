@@ -8,8 +8,8 @@ import { uniform } from "../lib/random.mjs";
 export const title = "get, L1 hit (l0: false), strings of 100 bytes, uniform, same key objects";
 export const scenarios = [
   { entries: 1000 },
-  { entries: 100_000 },
-  { entries: 1_000_000, targets: { "lru-cache": 0.9 } },
+  { entries: 100_000, targets: { "lru-cache": 0.9 } },
+  { entries: 1_000_000, targets: { "lru-cache": 0.75 } },
 ];
 
 const PLACES = 1 << 20;

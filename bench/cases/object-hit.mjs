@@ -7,7 +7,7 @@ import { fill, recordOf } from "../lib/data.mjs";
 import { uniform } from "../lib/random.mjs";
 
 export const title = "get, L0 hit, 1,000 records of 15 fields, same key objects";
-export const scenarios = [{ entries: 1000, targets: { "lru-cache": 1.8 } }];
+export const scenarios = [{ entries: 1000, targets: { "lru-cache": 1.5 } }];
 
 const PLACES = 1 << 14;
 

@@ -1,19 +1,9 @@
-// What the command line says.
+// What the command lines of the benchmarks say.
 import { parseArgs } from "node:util";
-
-const HELP = `Usage: npm run bench -- [options] [case ...]
-
-Measures nearcache against Map and lru-cache, in turns within one run. Without a case: all of them.
-
-  --quick         a rough answer in half a minute
-  --entries N     only the scenarios with N entries
-  --rounds N      how many rounds (default 40; quick: 12)
-  --out FILE      where the JSON goes (default bench/results/<date>-node<major>.json; quick: quick.json)
-  --list          says which cases there are
-`;
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },
+  all: { type: "boolean", default: false },
   entries: { type: "string" },
   rounds: { type: "string" },
   out: { type: "string" },
@@ -21,31 +11,35 @@ const OPTIONS = {
   help: { type: "boolean", short: "h", default: false },
 };
 
-/** Reads the arguments; ends the process after `--help`, `--list` or a mistake. `cases` maps names to titles. */
-export function readOptions(args, cases) {
+/**
+ * Reads the arguments; ends the process after `--help`, `--list` or a mistake. `cases` maps names to `{ title, isSlow }`,
+ * `paces` has the `rounds` and `batchMs` of a `full` run and of a `quick` one, `help` is the text without the cases.
+ */
+export function readOptions(args, { cases, paces, help }) {
   let parsed;
   try {
     parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    return end(`${error.message}\n\n${HELP}`, 2);
+    return end(`${error.message}\n\n${help}`, 2);
   }
   const { values, positionals } = parsed;
-  const list = Object.entries(cases).map(([name, title]) => `  ${name.padEnd(14)}${title}\n`);
+  const list = Object.entries(cases).map(
+    ([name, { title, isSlow }]) => `  ${name.padEnd(14)}${title}${isSlow ? " (slow)" : ""}\n`,
+  );
   if (values.help || values.list) {
-    return end(values.help ? `${HELP}\nCases:\n${list.join("")}` : list.join(""), 0);
+    return end(values.help ? `${help}\nCases:\n${list.join("")}` : list.join(""), 0);
   }
   const unknown = positionals.find((name) => !Object.hasOwn(cases, name));
   if (unknown !== undefined) {
     return end(`There is no case ${unknown}. There are:\n${list.join("")}`, 2);
   }
+  const pace = { ...(values.quick ? paces.quick : paces.full), isQuick: values.quick };
   return {
     isQuick: values.quick,
-    names: positionals.length > 0 ? positionals : Object.keys(cases),
+    names:
+      positionals.length > 0 ? positionals : Object.keys(cases).filter((name) => values.all || !cases[name].isSlow),
     entries: values.entries === undefined ? undefined : wholeNumber("--entries", values.entries),
-    pace: {
-      rounds: values.rounds === undefined ? (values.quick ? 12 : 40) : wholeNumber("--rounds", values.rounds),
-      batchMs: values.quick ? 10 : 25,
-    },
+    pace: values.rounds === undefined ? pace : { ...pace, rounds: wholeNumber("--rounds", values.rounds) },
     out: values.out,
   };
 }

@@ -32,6 +32,8 @@ pub unsafe fn run<'c, const ARGS: usize>(
     info: sys::napi_callback_info,
     body: impl FnOnce(&Call<'c, ARGS>) -> Result<Val<'c>, Failure>,
 ) -> sys::napi_value {
+    #[cfg(feature = "bench")]
+    crate::bench::count_call();
     let mut args = [ptr::null_mut(); ARGS];
     let mut given = ARGS;
     let mut data = ptr::null_mut();

@@ -1,0 +1,25 @@
+// The addon that was built for benchmarks alone (`scripts/build-native.mjs --bench`): the release build with the feature
+// `bench`, which adds two bare native calls and two counters (crates/node/src/bench.rs).
+import { cpSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { hostTriple } from "../../scripts/lib/triple.mjs";
+
+const FOLDER = fileURLToPath(new URL("../../target/bench/", import.meta.url));
+const MADE_BY = "`npm run bench` builds it, and `node scripts/build-native.mjs --bench` by itself";
+
+/** Its `benchBare`, `benchBareSet`, `benchCalls` and `benchAllocations`. */
+export function benchFunctions() {
+  const path = `${FOLDER}nearcache.${hostTriple()}.node`;
+  const addon = createRequire(import.meta.url)(path);
+  if (addon.benchBareSet === undefined || addon.benchAllocations === undefined) {
+    throw new Error(`${path} has not all functions that benchmarks need; ${MADE_BY}`);
+  }
+  return addon;
+}
+
+/** The package over that addon: a copy of dist/ that finds it where the package finds its own. */
+export async function counted() {
+  cpSync(fileURLToPath(new URL("../../dist/", import.meta.url)), `${FOLDER}dist`, { recursive: true });
+  return import(pathToFileURL(`${FOLDER}dist/index.js`).href);
+}
