@@ -2,5 +2,7 @@
 
 pub(crate) mod allocator;
 pub(crate) mod classes;
+#[cfg(debug_assertions)]
+pub(crate) mod generation;
 pub(crate) mod record;
 pub(crate) mod region;
