@@ -212,6 +212,9 @@ mod process_barrier {
     }
 }
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod litmus;
+
 /// What is modelled is the plain barrier: the checker knows nothing of process-wide ones. Objects are
 /// cells that the checker watches: a read that is not ordered before the freeing fails the model.
 #[cfg(all(test, loom))]

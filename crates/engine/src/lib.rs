@@ -56,6 +56,8 @@ mod limbo;
 mod limits;
 #[cfg(not(loom))]
 mod memory;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(not(loom))]
 mod policy;
 #[cfg(not(loom))]

@@ -15,6 +15,9 @@ pub struct Value<'a> {
     short: Option<NonNull<u8>>,
     len: usize,
     watched: bool,
+    /// How often the slot had been freed when this reader found it.
+    #[cfg(debug_assertions)]
+    generation: u32,
 }
 
 impl<'a> Value<'a> {
@@ -34,7 +37,21 @@ impl<'a> Value<'a> {
             short: engine.records().short_value(loc, header),
             len: header.value_len(),
             watched,
+            #[cfg(debug_assertions)]
+            generation: engine.records().generations.of(loc),
         }
+    }
+
+    /// In debug builds: panics if the slot was freed since this reader found it.
+    #[inline(always)]
+    fn check_not_freed(&self) {
+        #[cfg(debug_assertions)]
+        assert_eq!(
+            self.engine.records().generations.of(self.loc),
+            self.generation,
+            "{:?} was freed while a pinned reader looked at it",
+            self.loc
+        );
     }
 
     /// Its length in bytes.
@@ -86,6 +103,7 @@ impl<'a> Value<'a> {
     /// The bytes, if they lie in one piece, as all but long values do.
     #[inline(always)]
     pub fn as_contiguous(&self) -> Option<&[u8]> {
+        self.check_not_freed();
         match self.short {
             // SAFETY: a short record's value lies in one piece, unchanged as long as the promise of `new` holds, which
             // is as long as `self` does.
@@ -118,5 +136,52 @@ impl<'a> Value<'a> {
         let mut bytes = vec![0; self.len()];
         self.copy_to(&mut bytes);
         bytes
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Value<'_> {
+    fn drop(&mut self) {
+        if !crate::sync::thread::panicking() {
+            self.check_not_freed();
+        }
+    }
+}
+
+#[cfg(all(test, debug_assertions, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::{Cache, Clock, Config, Ttl};
+
+    fn free_while_reading(read_on: impl FnOnce(&Value<'_>)) {
+        let (clock, _) = Clock::manual();
+        let config = Config {
+            clock,
+            ..Config::new(1 << 20)
+        };
+        let handle = Cache::new(config).unwrap().handle();
+        handle.set(b"k", b"value", 0, Ttl::Forever).unwrap();
+        handle.get(b"k", |value| {
+            assert_eq!(value.as_contiguous(), Some(&b"value"[..]));
+            // What reclamation must never do.
+            let allocator = &value.engine.common.allocator;
+            allocator.free(value.loc);
+            read_on(&value);
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "was freed while a pinned reader looked at it")]
+    fn a_reader_under_which_its_record_is_freed_panics_when_it_is_done() {
+        free_while_reading(|_| ());
+    }
+
+    #[test]
+    #[should_panic(expected = "was freed while a pinned reader looked at it")]
+    fn it_panics_when_it_looks_at_the_value_again() {
+        free_while_reading(|value| {
+            let seen = value.as_contiguous();
+            unreachable!("{seen:?} was handed out");
+        });
     }
 }

@@ -197,9 +197,20 @@ unsafe fn arguments<'c, const ARGS: usize>(
     (env, args.map(|raw| unsafe { Val::from_raw(raw) }))
 }
 
+/// Reads a string as UTF-8, as an addon does that thinks no further.
 #[inline(always)]
 fn read<'c>(env: Env<'c>, value: Val<'c>) {
-    let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
-    let length = env.read_utf8(value, &mut buffer);
-    std::hint::black_box((&buffer, length));
+    let mut buffer = [MaybeUninit::<u8>::uninit(); BUFFER_BYTES];
+    let mut length = 0;
+    // SAFETY: env and value are of this call; the pointer covers the buffer's bytes.
+    let status = unsafe {
+        sys::napi_get_value_string_utf8(
+            env.raw(),
+            value.raw(),
+            buffer.as_mut_ptr().cast(),
+            BUFFER_BYTES,
+            &mut length,
+        )
+    };
+    std::hint::black_box((&buffer, length, status));
 }

@@ -3,6 +3,8 @@
 pub(crate) mod allocator;
 mod bytes;
 pub(crate) mod classes;
+#[cfg(debug_assertions)]
+pub(crate) mod generation;
 pub(crate) mod record;
 pub(crate) mod region;
 mod repair;

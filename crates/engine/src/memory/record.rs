@@ -216,11 +216,18 @@ pub(crate) struct NewRecord<'a> {
 pub(crate) struct Records {
     region: Region,
     pub(crate) classes: ClassTable,
+    #[cfg(debug_assertions)]
+    pub(crate) generations: super::generation::Generations,
 }
 
 impl Records {
     pub(crate) fn new(region: Region, classes: ClassTable) -> Self {
-        Self { region, classes }
+        Self {
+            #[cfg(debug_assertions)]
+            generations: super::generation::Generations::new(region.bytes()),
+            region,
+            classes,
+        }
     }
 
     pub(crate) fn region(&self) -> &Region {
@@ -634,6 +641,8 @@ impl Records {
 
     /// Makes reads of freed memory visible in debug builds.
     pub(crate) fn poison(&self, loc: Loc, slot_bytes: usize) {
+        #[cfg(debug_assertions)]
+        self.generations.raise(loc);
         if cfg!(debug_assertions) {
             // SAFETY: the slot is free: nobody reads its payload. Its header stays intact.
             unsafe {
