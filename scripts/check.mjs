@@ -7,6 +7,7 @@ import { fail, npmTool, ROOT, requireCargo } from "./lib/run.mjs";
 
 const CHECKS = [
   ["Rust formatting", "cargo", ["fmt", "--all", "--check"]],
+  ["Rust formatting of the fuzzer", "cargo", ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]],
   ["TypeScript formatting and lints", npmTool("@biomejs/biome", "bin/biome"), ["check", "--error-on-warnings", "."]],
   ["style", join(ROOT, "scripts/check-style.mjs"), []],
   ["types", npmTool("typescript", "bin/tsc"), ["--noEmit"]],
