@@ -20,9 +20,8 @@ use crate::memory::region::Loc;
 use crate::policy::Random;
 use crate::policy::rings::Rings;
 use crate::stats::WriteCounts;
-use crate::sync::Ordering;
+use crate::sync::{Mutex, MutexGuard, Ordering};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
 
 /// Segments that `clear` reaps of what earlier calls left behind. An index that was cleared while it
 /// was nearly empty has one, and its directory.

@@ -4,6 +4,9 @@
 //! checker's. Under loom only the modules that hold lock-free protocols are compiled (see `lib.rs`):
 //! loom's atomics don't have the layout of real ones, so nothing that casts raw memory can be
 //! modelled; the protocols are therefore written as small types that own no region.
+//!
+//! `--cfg nearcache_spin_locks` swaps std's mutex for one whose atomics are compiled here: for
+//! ThreadSanitizer, which sees no order in what the compiled std does.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
@@ -14,9 +17,18 @@ pub(crate) use loom::sync::{
 #[cfg(not(loom))]
 pub(crate) use std::thread;
 
+#[cfg(nearcache_spin_locks)]
+mod spin;
+
+#[cfg(nearcache_spin_locks)]
+pub(crate) use spin::{Mutex, MutexGuard};
+
+#[cfg(not(any(loom, nearcache_spin_locks)))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Arc, Mutex, MutexGuard,
+    Arc,
     atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
