@@ -9,6 +9,7 @@ const CLIPPY = ["clippy", "--workspace", "--all-targets", "--quiet"];
 const FAULT = "nearcache-engine/fault,nearcache-node/fault";
 const CHECKS = [
   ["Rust formatting", "cargo", ["fmt", "--all", "--check"]],
+  ["Rust formatting of the fuzzer", "cargo", ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]],
   ["TypeScript formatting and lints", npmTool("@biomejs/biome", "bin/biome"), ["check", "--error-on-warnings", "."]],
   ["style", join(ROOT, "scripts/check-style.mjs"), []],
   ["types", npmTool("typescript", "bin/tsc"), ["--noEmit"]],

@@ -17,13 +17,16 @@ use crate::signal::Signal;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// Changes that the log remembers.
-#[cfg(not(any(loom, shuttle)))]
-const LENGTH: u64 = 1024;
-/// Small, so that few changes lap a reader.
-#[cfg(any(loom, shuttle))]
-const LENGTH: u64 = 2;
+const LENGTH: u64 = if cfg!(any(loom, shuttle)) {
+    // Small, so that few changes lap a reader.
+    2
+} else if cfg!(nearcache_small) {
+    8
+} else {
+    1024
+};
 /// Longer keys are not copied: their change lapses every reader. In bytes.
-const KEY_BYTES_MAX: usize = 512;
+const KEY_BYTES_MAX: usize = if cfg!(nearcache_small) { 16 } else { 512 };
 
 /// What draining the log found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

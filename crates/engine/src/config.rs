@@ -2,7 +2,9 @@
 
 use crate::clock::{Clock, TTL_MS_MAX, Ttl};
 use crate::error::ConfigError;
-use crate::limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES};
+use crate::limits::{
+    KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES, SMALL,
+};
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::ClassTable;
 
@@ -23,7 +25,7 @@ const PAGES_AIMED: u64 = 512;
 
 const SHARDS_MAX: u32 = 64;
 /// A shard below this budget would have rings too short to tell entries apart, in bytes.
-const SHARD_BYTES_MIN: u64 = 512 * 1024;
+const SHARD_BYTES_MIN: u64 = if SMALL { 32 * 1024 } else { 512 * 1024 };
 
 /// The share of the budget that the frequency sketch takes: 1 / this.
 const SKETCH_SHARE: u64 = 64;

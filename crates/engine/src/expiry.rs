@@ -161,13 +161,17 @@ impl Wheel {
         })
     }
 
-    /// The next unit to work off: with nothing on the finest level, the next turn of it.
+    /// The next unit to work off: nothing comes up before the next turn of the finest level that
+    /// holds something. So days that nobody looked are passed over in a few steps.
     fn next_unit(&self, present: u64) -> u64 {
         let next = self.unit + 1;
-        if self.occupied[0] != 0 {
-            return next;
+        match self.occupied.iter().position(|slots| *slots != 0) {
+            Some(level) => next
+                .next_multiple_of(1 << (SLOT_BITS * level as u32))
+                .min(present)
+                .max(next),
+            None => present.max(next),
         }
-        next.next_multiple_of(SLOTS as u64).min(present).max(next)
     }
 
     fn slot_for(&self, unit: u64) -> usize {
@@ -250,5 +254,52 @@ impl Wheel {
             ));
         }
         Ok(entries)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::memory::classes::ClassTable;
+    use crate::memory::region::{HEAD_BYTES, Region};
+
+    const DAY_UNITS: u64 = (24 * 3_600 * 1_000 / TICK_MS) >> UNIT_SHIFT;
+
+    fn steps_to(wheel: &mut Wheel, unit: u64) -> usize {
+        let mut steps = 0;
+        while wheel.unit < unit {
+            wheel.unit = wheel.next_unit(unit);
+            steps += 1;
+        }
+        steps
+    }
+
+    #[test]
+    fn a_year_without_anything_to_expire_is_one_step() {
+        let mut wheel = Wheel::new(1);
+        assert_eq!(steps_to(&mut wheel, 365 * DAY_UNITS), 1);
+    }
+
+    #[test]
+    fn a_record_of_days_comes_up_after_a_few_steps_and_not_too_late() {
+        let region = Region::reserve(HEAD_BYTES + 4_096).unwrap();
+        let records = Records::new(region, ClassTable::new(4_096, 1));
+        let mut wheel = Wheel::new(1);
+        let expires_at = (40 * DAY_UNITS) << UNIT_SHIFT;
+        wheel.file(&records, Loc::FIRST, expires_at);
+        let mut looks = 0;
+        // Each look files it one level lower, until its time has come.
+        while let Due::Record(loc) = wheel.next_due(expires_at + 2 * UNIT_TICKS) {
+            looks += 1;
+            wheel.unlink(&records, loc);
+            let present = wheel.unit << UNIT_SHIFT;
+            if present < expires_at {
+                wheel.file(&records, loc, expires_at);
+            } else {
+                assert!(present <= expires_at + UNIT_TICKS);
+            }
+        }
+        assert!(looks <= LEVELS, "looked at {looks} times");
+        assert_eq!(wheel.entries, 0);
     }
 }

@@ -1,5 +1,9 @@
 //! Limits that more than one layer must know.
 
+/// Whether the constants that decide when rare things happen (a split of the index, the deepest
+/// split, a lapped L0) are so small that short runs meet them all: for the fuzzer.
+pub(crate) const SMALL: bool = cfg!(nearcache_small);
+
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
 /// The smallest budget, in bytes: below it the fixed structures would leave no room for entries.

@@ -7,6 +7,7 @@
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
+use crate::limits::SMALL;
 use crate::memory::allocator::Purpose;
 use crate::memory::classes::{Class, Use};
 use crate::memory::region::Loc;
@@ -25,13 +26,13 @@ const PAGES_FEW: usize = 192;
 /// Segments' worth of cleared entries that one try retires.
 const REAPS_PER_ATTEMPT: usize = 64;
 /// While readers hold enough of what was evicted, a writer evicts more only every so many tries.
-const WAITS_PER_EVICTION: u32 = 64;
+const WAITS_PER_EVICTION: u32 = if SMALL { 4 } else { 64 };
 /// Tries before the thread gives its processor away to the readers that it waits for.
 const EAGER_ATTEMPTS: u32 = 16;
 /// Tries before it sleeps between them.
 const YIELDING_ATTEMPTS: u32 = 256;
 /// Tries before the write is refused: by then readers have stood still for half a second.
-const ATTEMPTS_MAX: u32 = 5_000;
+const ATTEMPTS_MAX: u32 = if SMALL { YIELDING_ATTEMPTS } else { 5_000 };
 const SLEEP: Duration = Duration::from_micros(100);
 
 impl Engine {

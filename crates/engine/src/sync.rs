@@ -10,6 +10,8 @@
 //!   schedules that are chosen and can be repeated. All memory is sequentially consistent there.
 //! - `--cfg nearcache_count_stores`: std's atomics and locks, which say what they store
 //!   ([`instrumented`], [`counting`]).
+//! - `--cfg nearcache_spin_locks`: a mutex whose atomics are compiled here ([`spin`]): for ThreadSanitizer,
+//!   which sees no order in what the compiled std does.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
@@ -26,14 +28,20 @@ pub(crate) use shuttle::{
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::thread;
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(loom, shuttle, nearcache_spin_locks)))]
 pub(crate) use std::sync::MutexGuard;
 
-#[cfg(not(any(loom, shuttle, nearcache_count_stores)))]
+#[cfg(not(any(loom, shuttle, nearcache_count_stores, nearcache_spin_locks)))]
 pub(crate) use std::sync::Mutex;
 
 #[cfg(nearcache_count_stores)]
 pub(crate) use counting::Mutex;
+
+#[cfg(nearcache_spin_locks)]
+mod spin;
+
+#[cfg(nearcache_spin_locks)]
+pub(crate) use spin::{Mutex, MutexGuard};
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{

@@ -14,6 +14,7 @@ pub(crate) mod segment;
 
 use crate::fault;
 use crate::hash::KeyHash;
+use crate::limits::SMALL;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
@@ -25,7 +26,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 /// The low 16 bits of the stored hash are the directory's.
-pub(crate) const DEPTH_MAX: u32 = 16;
+pub(crate) const DEPTH_MAX: u32 = if SMALL { 5 } else { 16 };
 /// Two sibling segments are merged when together they would fill less than this part of one, in
 /// percent: well below the half that a split leaves, so that the two don't alternate.
 const MERGE_BELOW_PERCENT: usize = 35;
@@ -410,7 +411,7 @@ impl Index {
         at: u32,
         mut visit: impl FnMut(Loc),
     ) -> Option<u32> {
-        let stored_hash = (at as u16).reverse_bits() as u32;
+        let stored_hash = at.reverse_bits() >> (u32::BITS - DEPTH_MAX);
         // SAFETY: as the caller promises.
         let segment = unsafe { self.directory() }.segment(stored_hash);
         // SAFETY: as the caller promises.

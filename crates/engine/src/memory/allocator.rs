@@ -149,6 +149,8 @@ impl Allocator {
         let page = state.head - 1;
         let loc = self.take_slot(&mut state, class, page);
         fault::point();
+        let bytes = self.records.classes.slot_bytes(class);
+        super::asan::permit(self.records.region().at(loc), bytes);
         if self.records.classes.use_of(class) == Use::Record {
             // What lay here before, perhaps of another class, may look like a live record.
             self.records.header(loc).mark_unfilled();

@@ -7,7 +7,7 @@
 
 use super::record::HEADER_BYTES;
 use super::region::GRANULE_BYTES;
-use crate::limits::BLOCK_VARIANTS;
+use crate::limits::{BLOCK_VARIANTS, SMALL};
 
 /// Index of a size class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,9 +39,9 @@ pub(crate) const CHUNK_HEAD_BYTES: usize = 8;
 /// Bytes of a location in a long record's table of chunks.
 pub(crate) const CHUNK_ENTRY_BYTES: usize = 4;
 /// Smallest index block, in bytes; a quarter of a page if that is less.
-const INDEX_BLOCK_BYTES_MIN: usize = 1024;
+const INDEX_BLOCK_BYTES_MIN: usize = if SMALL { 128 } else { 1024 };
 /// An index block is about this part of a page.
-const INDEX_BLOCKS_PER_PAGE: usize = 16;
+const INDEX_BLOCKS_PER_PAGE: usize = if SMALL { 8 } else { 16 };
 
 /// All classes of one page size.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Where entries live: one region of memory, cut into pages, cut into slots of size classes.
 
 pub(crate) mod allocator;
+mod asan;
 mod bytes;
 pub(crate) mod classes;
 #[cfg(debug_assertions)]

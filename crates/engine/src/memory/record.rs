@@ -653,5 +653,7 @@ impl Records {
                     .write_bytes(0xDB, slot_bytes - HEADER_BYTES);
             }
         }
+        let payload = Loc::from_offset(loc.offset() + HEADER_BYTES);
+        super::asan::forbid(self.region.at(payload), slot_bytes - HEADER_BYTES);
     }
 }

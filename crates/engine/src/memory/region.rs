@@ -101,6 +101,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        super::asan::permit(self.base, self.bytes);
         self.mapping.release();
     }
 }
