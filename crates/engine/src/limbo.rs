@@ -10,7 +10,7 @@ use crate::epoch::{Epoch, ReaderSlot};
 use crate::index::Retired;
 use crate::memory::allocator::Allocator;
 use crate::memory::region::Loc;
-use crate::sync::{Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use std::collections::VecDeque;
 
 /// A chain is handed over when it has this many records: often enough that little memory waits,
@@ -21,6 +21,9 @@ const RECORDS_MAX: u64 = 512;
 /// ... or this part of the budget, at most [`BYTES_MAX`].
 const BUDGET_SHARE: u64 = 100;
 const BYTES_MAX: u64 = 4 << 20;
+/// One call frees bags until they held this many records: freeing touches memory that has grown cold,
+/// and no write may take long because much was expired or cleared at once.
+const RECORDS_PER_COLLECT: usize = 2 * CHAIN_RECORDS_MAX;
 
 /// One shard's unlinked records. Guarded by the shard's lock.
 #[derive(Default)]
@@ -62,9 +65,19 @@ struct Bag {
     content: Pending,
 }
 
+/// Bags, oldest first.
+#[derive(Default)]
+struct Bags {
+    waiting: VecDeque<Bag>,
+    /// What [`Epoch::advance`] last returned: bags with a smaller stamp may be freed.
+    oldest_reader: u64,
+}
+
 /// All bags of a cache.
 pub(crate) struct Limbo {
-    bags: Mutex<VecDeque<Bag>>,
+    bags: Mutex<Bags>,
+    /// Whether the last call of [`Self::collect`] left bags that may be freed. A hint.
+    has_leftovers: AtomicBool,
     account: Account,
     bytes_max: u64,
 }
@@ -72,7 +85,8 @@ pub(crate) struct Limbo {
 impl Limbo {
     pub(crate) fn new(budget: u64) -> Self {
         Self {
-            bags: Mutex::new(VecDeque::new()),
+            bags: Mutex::default(),
+            has_leftovers: AtomicBool::new(false),
             account: Account::new(),
             bytes_max: (budget / BUDGET_SHARE).min(BYTES_MAX),
         }
@@ -91,7 +105,9 @@ impl Limbo {
 
     /// Whether so much waits that it should be freed now.
     pub(crate) fn is_overdue(&self) -> bool {
-        self.account.records() > RECORDS_MAX || self.bytes() > self.bytes_max
+        self.account.records() > RECORDS_MAX
+            || self.bytes() > self.bytes_max
+            || self.has_leftovers.load(Ordering::Relaxed)
     }
 
     /// Takes a chain over. Everything in it was unlinked before.
@@ -102,36 +118,58 @@ impl Limbo {
         let content = std::mem::take(pending);
         let mut bags = lock(&self.bags);
         self.account.add(content.records as u64, content.bytes);
-        bags.push_back(Bag {
+        bags.waiting.push_back(Bag {
             stamp: epoch.stamp(),
             content,
         });
     }
 
-    /// Frees what no reader can be looking at. `own` as for [`Epoch::advance`].
-    pub(crate) fn collect(&self, epoch: &Epoch, allocator: &Allocator, own: Option<&ReaderSlot>) {
+    /// Frees some of what no reader can be looking at; true if there is more of it. `own` as for
+    /// [`Epoch::advance`].
+    pub(crate) fn collect(
+        &self,
+        epoch: &Epoch,
+        allocator: &Allocator,
+        own: Option<&ReaderSlot>,
+    ) -> bool {
         let mut free = Vec::new();
-        {
+        let more = {
             let mut bags = lock(&self.bags);
-            if bags.is_empty() {
-                return;
+            let Some(first) = bags.waiting.front() else {
+                return false;
+            };
+            // The barrier is dear: not before all that the last one allowed is done.
+            if first.stamp >= bags.oldest_reader {
+                bags.oldest_reader = epoch.advance(own);
             }
-            let oldest_reader = epoch.advance(own);
-            while bags.front().is_some_and(|bag| bag.stamp < oldest_reader) {
-                free.extend(bags.pop_front());
+            let Bags {
+                waiting,
+                oldest_reader,
+            } = &mut *bags;
+            let is_free = |bag: &Bag| bag.stamp < *oldest_reader;
+            let mut records = 0;
+            while records < RECORDS_PER_COLLECT && waiting.front().is_some_and(is_free) {
+                let bag = waiting.pop_front();
+                records += bag.as_ref().map_or(0, |bag| bag.content.records);
+                free.extend(bag);
             }
-        }
+            let more = waiting.front().is_some_and(is_free);
+            // Relaxed: who misses it collects when the limits say so, or is the helper thread.
+            self.has_leftovers.store(more, Ordering::Relaxed);
+            more
+        };
         for bag in free {
             self.account
                 .take_off(bag.content.records as u64, bag.content.bytes);
             free_bag(allocator, bag.content);
         }
+        more
     }
 
     /// Records and index blocks that wait.
     pub(crate) fn census(&self, allocator: &Allocator) -> Census {
         let bags = lock(&self.bags);
-        bags.iter().fold(Census::default(), |sum, bag| {
+        bags.waiting.iter().fold(Census::default(), |sum, bag| {
             sum.plus(Census::of(allocator, &bag.content))
         })
     }

@@ -220,7 +220,8 @@ impl Index {
         bucket::remove(unsafe { segment.buckets(allocator) }, position);
         let left = segment.count(allocator).fetch_sub(1, Ordering::Relaxed) as usize - 1;
         if left * 100 < segment.capacity() * MERGE_BELOW_PERCENT / 2 && segment.depth() > 0 {
-            self.merge(allocator, hash.stored(), retired);
+            // The merged one may be as empty, and nothing may be left in it to remove.
+            while self.merge(allocator, hash.stored(), retired) {}
         }
         true
     }
@@ -303,27 +304,31 @@ impl Index {
     }
 
     /// Merges the segment of a hash with its sibling, if both are nearly empty and there is room
-    /// for the result.
-    fn merge(&self, allocator: &Allocator, stored_hash: u32, retired: &mut Vec<Retired>) {
+    /// for the result; whether it did.
+    fn merge(&self, allocator: &Allocator, stored_hash: u32, retired: &mut Vec<Retired>) -> bool {
         // SAFETY: the caller holds the shard's lock.
         let directory = unsafe { self.directory() };
         let own = directory.segment(stored_hash);
         let depth = own.depth();
+        if depth == 0 {
+            return false;
+        }
         let sibling = directory.segment(stored_hash ^ 1 << (depth - 1));
         let together =
             [own, sibling].map(|segment| segment.count(allocator).load(Ordering::Relaxed) as usize);
         if sibling.depth() != depth
             || together.iter().sum::<usize>() * 100 > own.capacity() * MERGE_BELOW_PERCENT
         {
-            return;
+            return false;
         }
         let Some(merged) = SegmentRef::create(allocator, self.class, depth - 1) else {
-            return;
+            return false;
         };
         own.copy_into(merged, allocator, |_| true);
         sibling.copy_into(merged, allocator, |_| true);
         directory.publish_all(stored_hash, merged);
         retired.extend([own, sibling].map(|segment| Retired::Segment(segment.loc())));
+        true
     }
 
     /// Replaces everything by an empty index and hands out the old directory, whose segments still
@@ -404,34 +409,71 @@ impl Drop for Index {
     }
 }
 
-/// The entries of a directory that `Index::clear` replaced, one segment at a time.
+/// The entries of a directory that `Index::clear` replaced, some at a time.
 pub(crate) struct Doomed {
     directory: Box<Directory>,
-    next: usize,
+    /// Position in the directory, and bucket of the segment there, that come next.
+    at: usize,
+    bucket: usize,
+}
+
+/// What a step of [`Doomed`] came to.
+pub(crate) enum Step {
+    /// The segment has more entries.
+    Part,
+    /// All of this segment's entries were visited: it is to be retired.
+    Segment(Loc),
+    /// There is nothing left but the directory.
+    End,
 }
 
 impl Doomed {
     pub(crate) fn new(directory: Box<Directory>) -> Self {
-        Self { directory, next: 0 }
+        Self {
+            directory,
+            at: 0,
+            bucket: 0,
+        }
     }
 
-    /// Visits the next segment's entries, then hands the segment over to be retired; the directory
-    /// itself when all segments are done.
+    /// Visits the next entries, at least `count` or to the end of a segment.
     pub(crate) fn step(
         &mut self,
         allocator: &Allocator,
+        count: usize,
         mut visit: impl FnMut(Loc),
-    ) -> Option<Loc> {
-        let segment = self.directory.segments().nth(self.next)?;
-        self.next += 1;
+    ) -> Step {
+        let Some(segment) = self.segment() else {
+            return Step::End;
+        };
         // SAFETY: the segment was taken out of the index but not retired: nobody frees it but us.
-        for (_, word) in unsafe { segment.buckets(allocator) }
-            .iter()
-            .flat_map(Bucket::entries)
-        {
-            visit(Loc(word.loc()));
+        let buckets = unsafe { segment.buckets(allocator) };
+        let mut visited = 0;
+        for bucket in &buckets[self.bucket..] {
+            if visited >= count {
+                return Step::Part;
+            }
+            for (_, word) in bucket.entries() {
+                visit(Loc(word.loc()));
+                visited += 1;
+            }
+            self.bucket += 1;
         }
-        Some(segment.loc())
+        self.at += 1;
+        self.bucket = 0;
+        Step::Segment(segment.loc())
+    }
+
+    /// The segment at the first position from `at` on that leads to one not seen before.
+    fn segment(&mut self) -> Option<SegmentRef> {
+        while let Some(entry) = self.directory.entries.get(self.at) {
+            let segment = SegmentRef(entry.load(Ordering::Relaxed));
+            if self.at < 1 << segment.depth() {
+                return Some(segment);
+            }
+            self.at += 1;
+        }
+        None
     }
 
     pub(crate) fn into_directory(self) -> Box<Directory> {

@@ -137,9 +137,19 @@ impl Sketch {
         if additions < self.period.load(Ordering::Relaxed) as u64 {
             self.additions.store(additions, Ordering::Relaxed);
         } else {
-            self.additions.store(0, Ordering::Relaxed);
-            self.generation.fetch_add(1, Ordering::Relaxed);
+            self.halve();
         }
+    }
+
+    /// How often the counts were halved.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Halves all counts, and begins a new period.
+    pub(crate) fn halve(&self) {
+        self.additions.store(0, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Relaxed);
     }
 }
 
