@@ -8,12 +8,14 @@ use crate::hash::KeyHasher;
 use crate::limbo::Limbo;
 use crate::memory::allocator::Allocator;
 use crate::policy::sketch::Sketch;
+use crate::policy::turnover::Turnover;
 use crate::sync::AtomicUsize;
 
 /// See the module's documentation.
 pub(crate) struct Common {
     pub(crate) allocator: Allocator,
     pub(crate) sketch: Sketch,
+    pub(crate) turnover: Turnover,
     pub(crate) changes: ChangeLog,
     pub(crate) hasher: KeyHasher,
     pub(crate) clock: Clock,
@@ -25,9 +27,10 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Frees what no reader can be looking at any more. `own` as for [`Epoch::advance`].
-    pub(crate) fn collect(&self, own: Option<&ReaderSlot>) {
-        self.limbo.collect(&self.epoch, &self.allocator, own);
+    /// Frees some of what no reader can be looking at any more; true if there is more of it. `own` as
+    /// for [`Epoch::advance`].
+    pub(crate) fn collect(&self, own: Option<&ReaderSlot>) -> bool {
+        self.limbo.collect(&self.epoch, &self.allocator, own)
     }
 
     /// Whether new entries find free pages.

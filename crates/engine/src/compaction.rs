@@ -19,6 +19,10 @@ use std::sync::TryLockError;
 /// A page that is not empty after this many passes is put back to use: something in it is being
 /// filled or read for long.
 const PASSES_MAX: u32 = 8;
+/// Slots that one call moves, so that no write takes long; what it can't wait for it evicts.
+const SLOTS_PER_CALL: usize = 64;
+/// Bytes of slots that one call moves, but at least one slot.
+const BYTES_PER_CALL: usize = 64 * 1024;
 
 impl Engine {
     /// Works on emptying one page; true if that may have made room. Its slots come back through
@@ -34,27 +38,40 @@ impl Engine {
         let Some(mut emptying) = current.take().or_else(|| self.choose_page()) else {
             return Ok(false);
         };
-        emptying.passes += 1;
         // Here, too, while it is worked on: so it is not forgotten if something fails.
         *current = Some(emptying);
         fault::point();
-        for slot in allocator.slots_of(emptying.page, emptying.class) {
+        let classes = &allocator.records().classes;
+        let slots = (BYTES_PER_CALL / classes.slot_bytes(emptying.class)).clamp(1, SLOTS_PER_CALL);
+        let mut done = 0;
+        for slot in allocator
+            .slots_of(emptying.page, emptying.class)
+            .skip(emptying.next)
+            .take(slots)
+        {
+            done += 1;
             fault::point();
-            match allocator.records().classes.use_of(emptying.class) {
+            match classes.use_of(emptying.class) {
                 Use::Record => self.relocate(slot, own)?,
                 Use::Chunk => self.evict_owner_of(slot)?,
                 Use::Index => unreachable!("pages of the index are never chosen"),
             }
         }
+        if done == slots {
+            // Not at the end of the page yet, or just there: the next call will see.
+            emptying.next += done;
+            *current = Some(emptying);
+            return Ok(false);
+        }
+        emptying.next = 0;
+        emptying.passes += 1;
         self.hand_over_all(0..self.shards.len())?;
         self.common.collect(Some(own));
         let give_up = emptying.passes >= PASSES_MAX;
         fault::point();
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
         fault::point();
-        if ended {
-            *current = None;
-        }
+        *current = (!ended).then_some(emptying);
         Ok(emptying.passes == 1 || ended && !give_up)
     }
 

@@ -22,6 +22,8 @@ const PAGE_BYTES_MIN: u64 = 1024;
 const PAGE_BYTES_MAX: u64 = 256 * 1024;
 /// Pages per region that are aimed for: enough that a page per size class is a small part.
 const PAGES_AIMED: u64 = 512;
+/// Pages of at least this size bear so many classes that twice as many of them are aimed for.
+const PAGE_BYTES_OF_MANY_CLASSES: u64 = 32 * 1024;
 
 const SHARDS_MAX: u32 = 64;
 /// A shard below this budget would have rings too short to tell entries apart, in bytes.
@@ -160,7 +162,11 @@ impl Layout {
 /// that the default value limit, beside the longest key, can be described.
 fn page_bytes(budget: u64) -> u64 {
     let value = (budget / VALUE_SHARE).min(VALUE_BYTES_DEFAULT_MAX) + key_bytes_max(budget) as u64;
-    let aimed = previous_power_of_two(budget / PAGES_AIMED).clamp(PAGE_BYTES_MIN, PAGE_BYTES_MAX);
+    let few = previous_power_of_two(budget / PAGES_AIMED);
+    let many = previous_power_of_two(budget / PAGES_AIMED / 2);
+    let aimed = few
+        .min(many.max(PAGE_BYTES_OF_MANY_CLASSES))
+        .clamp(PAGE_BYTES_MIN, PAGE_BYTES_MAX);
     let fits = |page_bytes: u64| classes(budget, page_bytes).payload_bytes_limit() >= value;
     std::iter::successors(Some(aimed), |page_bytes| Some(page_bytes * 2))
         .find(|page_bytes| *page_bytes >= PAGE_BYTES_MAX || fits(*page_bytes))

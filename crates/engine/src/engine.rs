@@ -17,6 +17,7 @@ use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::record::{NewRecord, Records};
 use crate::memory::region::{HEAD_BYTES, Loc, Region};
 use crate::policy::sketch::Sketch;
+use crate::policy::turnover::Turnover;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
 use crate::sync::{AtomicUsize, CacheAligned, Mutex};
@@ -78,6 +79,7 @@ impl Engine {
             common: Common {
                 allocator,
                 sketch: Sketch::new(layout.sketch_bytes),
+                turnover: Turnover::new(config.max_memory),
                 changes: ChangeLog::new(),
                 hasher: KeyHasher::new(layout.seed),
                 clock: config.clock.clone(),
@@ -375,12 +377,23 @@ impl Engine {
                 let more = locked.expire(now, EXPIRE_BATCH) | locked.reap();
                 fault::point();
                 locked.hand_over(!more);
+                drop(locked);
+                // At once: it is still in this processor's cache, and the less waits the less is left
+                // to writers.
+                if self.common.limbo.is_overdue() {
+                    self.common.collect(None);
+                }
                 if !more {
                     break;
                 }
             }
         }
-        self.common.collect(None);
+        while self.common.collect(None) {}
+    }
+
+    /// What the helper thread does at every tick: has memory ready that writers will touch soon.
+    pub(crate) fn populate_ahead(&self) {
+        self.common.allocator.populate_ahead();
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -96,6 +96,12 @@ impl Wheel {
         records.header(loc).wheel.next.load(Ordering::Relaxed) != 0
     }
 
+    /// The record behind a filed one in its slot.
+    pub(crate) fn next(records: &Records, loc: Loc) -> Option<Loc> {
+        let next = Loc(records.header(loc).wheel.next.load(Ordering::Relaxed));
+        (!next.is_sentinel()).then_some(next)
+    }
+
     /// Takes a record out, if it is in.
     pub(crate) fn unlink(&mut self, records: &Records, loc: Loc) {
         let header = records.header(loc);

@@ -44,6 +44,7 @@ fn run() {
     loop {
         thread::sleep(Duration::from_millis(TICK_MS));
         let Some(engines) = tick() else { return };
+        engines.iter().for_each(|engine| engine.populate_ahead());
         ticks += 1;
         if ticks.is_multiple_of(UNIT_TICKS) {
             maintain(&engines);

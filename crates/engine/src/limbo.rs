@@ -11,7 +11,7 @@ use crate::fault;
 use crate::index::Retired;
 use crate::memory::allocator::Allocator;
 use crate::memory::region::Loc;
-use crate::sync::{Mutex, Ordering, lock};
+use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 use std::collections::VecDeque;
 
 /// A chain is handed over when it has this many records: often enough that little memory waits,
@@ -22,6 +22,9 @@ const RECORDS_MAX: u64 = if cfg!(shuttle) { 4 } else { 512 };
 /// ... or this part of the budget, at most [`BYTES_MAX`].
 const BUDGET_SHARE: u64 = 100;
 const BYTES_MAX: u64 = 4 << 20;
+/// One call frees bags until they held this many records: freeing touches memory that has grown cold,
+/// and no write may take long because much was expired or cleared at once.
+const RECORDS_PER_COLLECT: usize = 2 * CHAIN_RECORDS_MAX;
 
 /// One shard's unlinked records. Guarded by the shard's lock.
 #[derive(Default)]
@@ -90,9 +93,19 @@ struct Bag {
     content: Pending,
 }
 
+/// Bags, oldest first.
+#[derive(Default)]
+struct Bags {
+    waiting: VecDeque<Bag>,
+    /// What [`Epoch::advance`] last returned: bags with a smaller stamp may be freed.
+    oldest_reader: u64,
+}
+
 /// All bags of a cache.
 pub(crate) struct Limbo {
-    bags: Mutex<VecDeque<Bag>>,
+    bags: Mutex<Bags>,
+    /// Whether the last call of [`Self::collect`] left bags that may be freed. A hint.
+    has_leftovers: AtomicU8,
     account: Account,
     bytes_max: u64,
 }
@@ -100,7 +113,8 @@ pub(crate) struct Limbo {
 impl Limbo {
     pub(crate) fn new(budget: u64) -> Self {
         Self {
-            bags: Mutex::new(VecDeque::new()),
+            bags: Mutex::default(),
+            has_leftovers: AtomicU8::new(0),
             account: Account::new(),
             bytes_max: (budget / BUDGET_SHARE).min(BYTES_MAX),
         }
@@ -119,7 +133,9 @@ impl Limbo {
 
     /// Whether so much waits that it should be freed now.
     pub(crate) fn is_overdue(&self) -> bool {
-        self.account.records() > RECORDS_MAX || self.bytes() > self.bytes_max
+        self.account.records() > RECORDS_MAX
+            || self.bytes() > self.bytes_max
+            || self.has_leftovers.load(Ordering::Relaxed) != 0
     }
 
     /// Takes a chain over. Everything in it was unlinked before.
@@ -129,49 +145,72 @@ impl Limbo {
         }
         let mut bags = lock(&self.bags);
         fault::point();
-        bags.reserve(1);
+        bags.waiting.reserve(1);
         self.account.add(pending.records as u64, pending.bytes);
-        bags.push_back(Bag {
+        bags.waiting.push_back(Bag {
             stamp: epoch.stamp(),
             content: std::mem::take(pending),
         });
         fault::point();
     }
 
-    /// Frees what no reader can be looking at. `own` as for [`Epoch::advance`].
-    pub(crate) fn collect(&self, epoch: &Epoch, allocator: &Allocator, own: Option<&ReaderSlot>) {
+    /// Frees some of what no reader can be looking at; true if there is more of it. `own` as for
+    /// [`Epoch::advance`].
+    pub(crate) fn collect(
+        &self,
+        epoch: &Epoch,
+        allocator: &Allocator,
+        own: Option<&ReaderSlot>,
+    ) -> bool {
         let oldest_reader = {
-            let bags = lock(&self.bags);
-            if bags.is_empty() {
-                return;
-            }
+            let mut bags = lock(&self.bags);
+            let Some(first) = bags.waiting.front() else {
+                return false;
+            };
             fault::point();
-            epoch.advance(own)
+            // The barrier is dear: not before all that the last one allowed is done.
+            if first.stamp >= bags.oldest_reader {
+                bags.oldest_reader = epoch.advance(own);
+            }
+            bags.oldest_reader
         };
         fault::point();
+        let mut records = 0;
         // One at a time, so that nothing need be allocated to hold them. Whatever is added meanwhile
         // has a later stamp.
-        while let Some(mut unfreed) = self.take_older_than(oldest_reader) {
+        while records < RECORDS_PER_COLLECT
+            && let Some(mut unfreed) = self.take_older_than(oldest_reader)
+        {
             fault::point();
             free_content(allocator, &mut unfreed.bag.content);
             fault::point();
-            let Pending { records, bytes, .. } = std::mem::take(&mut unfreed.bag.content);
-            self.account.take_off(records as u64, bytes);
+            let content = std::mem::take(&mut unfreed.bag.content);
+            self.account.take_off(content.records as u64, content.bytes);
+            records += content.records;
             fault::point();
         }
+        let more = records >= RECORDS_PER_COLLECT && self.has_older_than(oldest_reader);
+        // Relaxed: who misses it collects when the limits say so, or is the helper thread.
+        self.has_leftovers.store(more.into(), Ordering::Relaxed);
+        more
     }
 
     fn take_older_than(&self, epoch: u64) -> Option<Unfreed<'_>> {
         let mut bags = lock(&self.bags);
-        let is_older = bags.front().is_some_and(|bag| bag.stamp < epoch);
-        let bag = is_older.then(|| bags.pop_front()).flatten()?;
+        let is_older = bags.waiting.front().is_some_and(|bag| bag.stamp < epoch);
+        let bag = is_older.then(|| bags.waiting.pop_front()).flatten()?;
         Some(Unfreed { limbo: self, bag })
+    }
+
+    fn has_older_than(&self, epoch: u64) -> bool {
+        let bags = lock(&self.bags);
+        bags.waiting.front().is_some_and(|bag| bag.stamp < epoch)
     }
 
     /// Records and index blocks that wait.
     pub(crate) fn census(&self, allocator: &Allocator) -> Census {
         let bags = lock(&self.bags);
-        bags.iter().fold(Census::default(), |sum, bag| {
+        bags.waiting.iter().fold(Census::default(), |sum, bag| {
             sum.plus(Census::of(allocator, &bag.content))
         })
     }
@@ -189,7 +228,9 @@ impl Drop for Unfreed<'_> {
         if content.records > 0 || !content.is_empty() {
             let stamp = self.bag.stamp;
             // It is among the oldest.
-            lock(&self.limbo.bags).push_front(Bag { stamp, content });
+            lock(&self.limbo.bags)
+                .waiting
+                .push_front(Bag { stamp, content });
         }
     }
 }

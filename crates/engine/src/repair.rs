@@ -7,7 +7,7 @@
 //!
 //! Every step may be made twice: should a thread die while it repairs, the next one begins anew.
 
-use crate::index::{NeedsRoom, Retired};
+use crate::index::{NeedsRoom, Retired, Step};
 use crate::memory::record::VERSION_MASK;
 use crate::memory::region::Loc;
 use crate::shard::{InHand, LockedShard};
@@ -87,14 +87,14 @@ impl LockedShard<'_> {
             return;
         };
         let chain = &mut state.pending;
-        let segment = doomed.step(&common.allocator, |loc| {
+        let step = doomed.step(&common.allocator, usize::MAX, |loc| {
             if !pending.contains(&loc) {
                 let records = common.allocator.records();
                 records.header(loc).retire();
                 chain.push(&common.allocator, loc, records.charge(loc), false);
             }
         });
-        let Some(segment) = segment else {
+        let Step::Segment(segment) = step else {
             return;
         };
         let is_retired =

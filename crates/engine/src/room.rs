@@ -23,8 +23,10 @@ const BATCH_ENTRIES_SHARE: u64 = 256;
 const BATCH_BYTES_MAX: u64 = 256 * 1024;
 /// With fewer pages than this a record may take a slot of up to twice its size.
 const PAGES_FEW: usize = 192;
-/// Segments' worth of cleared entries that one try retires.
-const REAPS_PER_ATTEMPT: usize = 64;
+/// Elsewhere it may take one that is larger by this part: about two classes.
+const BORROW_SHARE: usize = 4;
+/// Steps of retiring what `clear` left behind that one try makes.
+const REAPS_PER_ATTEMPT: usize = 8;
 /// While readers hold enough of what was evicted, a writer evicts more only every so many tries.
 const WAITS_PER_EVICTION: u32 = if SMALL { 4 } else { 64 };
 /// Tries before the thread gives its processor away to the readers that it waits for.
@@ -73,19 +75,29 @@ impl Engine {
         })
     }
 
-    /// Where pages are few, a free slot of a somewhat larger class: there, a page is too much to wait
-    /// for until it is empty.
+    /// A free slot of a somewhat larger class. Every class in use has some that nobody asks for: up to
+    /// a page's worth, a page that is partly used. Together that is a good part of a budget when sizes
+    /// are mixed; a slot that is a little too large wastes less. From a whole page's worth on the slots
+    /// are left for compaction, which can do better.
     fn borrow_larger_slot(&self, class: Class) -> Option<Loc> {
         let classes = &self.records().classes;
-        if self.common.layout.page_count >= PAGES_FEW || classes.use_of(class) != Use::Record {
+        if classes.use_of(class) != Use::Record {
             return None;
         }
-        let bytes_max = classes.slot_bytes(class) * 2;
+        // Where pages are few, a page is too much to wait for until it is empty.
+        let pages_are_few = self.common.layout.page_count < PAGES_FEW;
+        let bytes = classes.slot_bytes(class);
+        let bytes_max = if pages_are_few {
+            bytes * 2
+        } else {
+            bytes + bytes / BORROW_SHARE
+        };
         (class.0 + 1..)
             .map(Class)
             .take_while(|larger| {
                 classes.use_of(*larger) == Use::Record && classes.slot_bytes(*larger) <= bytes_max
             })
+            .filter(|larger| pages_are_few || self.common.allocator.has_stray_slots(*larger))
             .find_map(|larger| self.common.allocator.allocate(larger, Purpose::WithinClass))
     }
 
@@ -165,6 +177,7 @@ impl Engine {
         let freed = locked.evict(wanted, self.common.clock.now());
         locked.hand_over(true);
         drop(locked);
+        self.common.turnover.note(freed, &self.common.sketch);
         if freed == 0 {
             self.evict_anywhere(from, slot_bytes)?;
         }

@@ -13,7 +13,7 @@ use crate::common::Common;
 use crate::expiry::{Due, Wheel};
 use crate::fault;
 use crate::hash::KeyHash;
-use crate::index::{Doomed, Index, NeedsRoom, Retired};
+use crate::index::{Doomed, Index, NeedsRoom, Retired, Step};
 use crate::limbo::Pending;
 use crate::limits::SHARD_OVERHEAD_BYTES;
 use crate::memory::record::{Queue, Records, VERSION_MASK};
@@ -24,9 +24,11 @@ use crate::stats::WriteCounts;
 use crate::sync::{Mutex, MutexGuard, Ordering};
 use std::collections::VecDeque;
 
-/// Segments that `clear` reaps of what earlier calls left behind. An index that was cleared while it
+/// Steps that `clear` reaps of what earlier calls left behind. An index that was cleared while it
 /// was nearly empty has one, and its directory.
 const REAPS_PER_CLEAR: usize = 8;
+/// Entries that one step of reaping retires: each is a cold line or two, under the lock.
+const ENTRIES_PER_REAP: usize = 64;
 
 /// See the module's documentation.
 pub(crate) struct Shard {
@@ -356,6 +358,7 @@ impl LockedShard<'_> {
             let Due::Record(loc) = self.state.wheel.next_due(now) else {
                 return false;
             };
+            self.look_ahead_of_expiry(loc);
             if records.header(loc).expiry().is_past(now) {
                 self.remove(self.hash_of(loc), loc, Reason::Expired);
             } else {
@@ -365,6 +368,23 @@ impl LockedShard<'_> {
             }
         }
         true
+    }
+
+    /// Asks for the lines that removing the records behind `loc` in the wheel will read: the next
+    /// one's record was asked for the last time, so its key can be hashed now.
+    fn look_ahead_of_expiry(&self, loc: Loc) {
+        let records = self.records();
+        let Some(next) = Wheel::next(records, loc) else {
+            return;
+        };
+        // SAFETY: the shard's lock is held.
+        unsafe {
+            self.index
+                .prefetch(&self.common.allocator, self.hash_of(next))
+        };
+        if let Some(after) = Wheel::next(records, next) {
+            records.region().prefetch(after);
+        }
     }
 
     /// Takes everything out of the index at once. The entries' memory is given back by
@@ -394,7 +414,7 @@ impl LockedShard<'_> {
         Ok(())
     }
 
-    /// Retires one segment's worth of what `clear` left behind. True if there was any.
+    /// Retires some of what `clear` left behind. True if there was any.
     pub(crate) fn reap(&mut self) -> bool {
         let common = self.common;
         let state = &mut *self.state;
@@ -402,21 +422,22 @@ impl LockedShard<'_> {
             return false;
         };
         let pending = &mut state.pending;
-        let segment = doomed.step(&common.allocator, |loc| {
+        let step = doomed.step(&common.allocator, ENTRIES_PER_REAP, |loc| {
             // Nobody is told one by one: `clear` lapses every L0.
             let records = common.allocator.records();
             records.header(loc).retire();
             fault::point();
             pending.push(&common.allocator, loc, records.charge(loc), false);
         });
-        match segment {
-            Some(segment) => {
+        match step {
+            Step::Part => {}
+            Step::Segment(segment) => {
                 fault::point();
                 pending.index().push(Retired::Segment(segment));
                 fault::point();
                 doomed.advance();
             }
-            None => {
+            Step::End => {
                 fault::point();
                 // So that the directory is at no time in nobody's hands.
                 pending.index().reserve(1);

@@ -166,8 +166,20 @@ impl<'a> View<'a> {
 
     /// All references, with their indexes.
     pub(super) fn references(self) -> impl Iterator<Item = (usize, SegmentRef)> + 'a {
-        let load = |reference: &AtomicU64| SegmentRef(reference.load(Ordering::Acquire));
-        self.references.iter().map(load).enumerate()
+        self.references.iter().map(Self::load).enumerate()
+    }
+
+    /// The first position from `at` on that leads to a segment which no earlier one leads to.
+    pub(super) fn segment_from(self, at: usize) -> Option<(usize, SegmentRef)> {
+        let rest = self.references.get(at..)?.iter();
+        (at..)
+            .zip(rest.map(Self::load))
+            .find(|(index, segment)| *index < 1 << segment.depth())
+    }
+
+    fn load(reference: &AtomicU64) -> SegmentRef {
+        // Acquire: as in `segment`.
+        SegmentRef(reference.load(Ordering::Acquire))
     }
 
     /// Each segment once.

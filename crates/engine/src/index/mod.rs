@@ -240,7 +240,8 @@ impl Index {
         fault::point();
         let left = segment.add_count(allocator, -1);
         if left * 100 < segment.capacity() * MERGE_BELOW_PERCENT / 2 && segment.depth() > 0 {
-            self.merge(allocator, hash.stored(), retired);
+            // The merged one may be as empty, and nothing may be left in it to remove.
+            while self.merge(allocator, hash.stored(), retired) {}
         }
         true
     }
@@ -325,21 +326,24 @@ impl Index {
     }
 
     /// Merges the segment of a hash with its sibling, if both are nearly empty and there is room
-    /// for the result.
-    fn merge(&self, allocator: &Allocator, stored_hash: u32, retired: &mut Vec<Retired>) {
+    /// for the result; whether it did.
+    fn merge(&self, allocator: &Allocator, stored_hash: u32, retired: &mut Vec<Retired>) -> bool {
         // SAFETY: the caller holds the shard's lock.
         let directory = unsafe { self.directory() };
         let own = directory.segment(stored_hash);
         let depth = own.depth();
+        if depth == 0 {
+            return false;
+        }
         let sibling = directory.segment(stored_hash ^ 1 << (depth - 1));
         let together = [own, sibling].map(|segment| segment.count(allocator));
         if sibling.depth() != depth
             || together.iter().sum::<usize>() * 100 > own.capacity() * MERGE_BELOW_PERCENT
         {
-            return;
+            return false;
         }
         let Some(merged) = SegmentRef::create(allocator, self.class, depth - 1, retired) else {
-            return;
+            return false;
         };
         fault::point();
         own.copy_into(merged, allocator, |_| true);
@@ -349,6 +353,7 @@ impl Index {
         retired.extend([own, sibling].map(|segment| Retired::Segment(segment.loc())));
         directory.publish_all(stored_hash, merged);
         Self::all_published(retired);
+        true
     }
 
     /// Replaces everything by an empty index and hands out the old directory, whose segments still
@@ -456,38 +461,74 @@ impl Index {
     }
 }
 
-/// The entries of a directory that `Index::clear` replaced, one segment at a time.
+/// The entries of a directory that `Index::clear` replaced, some at a time.
 pub(crate) struct Doomed {
     directory: Directory,
-    next: usize,
+    /// Position in the directory, and bucket of the segment there, that come next.
+    at: usize,
+    bucket: usize,
+}
+
+/// What a step of [`Doomed`] came to.
+pub(crate) enum Step {
+    /// The segment has more entries.
+    Part,
+    /// All of this segment's entries were visited: it is to be retired, and then passed over with
+    /// [`Doomed::advance`].
+    Segment(Loc),
+    /// There is nothing left but the directory.
+    End,
 }
 
 impl Doomed {
     pub(crate) fn new(directory: Directory) -> Self {
-        Self { directory, next: 0 }
+        Self {
+            directory,
+            at: 0,
+            bucket: 0,
+        }
     }
 
-    /// Visits the next segment's entries, then hands the segment over to be retired; `None` when all
-    /// segments are done.
+    /// Visits the next entries, at least `count` or to the end of a segment. Should `visit` panic, the
+    /// next step begins with the same bucket.
     pub(crate) fn step(
         &mut self,
         allocator: &Allocator,
+        count: usize,
         mut visit: impl FnMut(Loc),
-    ) -> Option<Loc> {
-        let segment = self.directory.view().segments().nth(self.next)?;
+    ) -> Step {
+        let Some(segment) = self.segment() else {
+            return Step::End;
+        };
         // SAFETY: the segment was taken out of the index but not retired: nobody frees it but us.
-        for (_, word) in unsafe { segment.buckets(allocator) }
-            .iter()
-            .flat_map(Bucket::entries)
-        {
-            visit(Loc(word.loc()));
+        let buckets = unsafe { segment.buckets(allocator) };
+        let mut visited = 0;
+        for bucket in &buckets[self.bucket..] {
+            if visited >= count {
+                return Step::Part;
+            }
+            for (_, word) in bucket.entries() {
+                visit(Loc(word.loc()));
+                visited += 1;
+            }
+            self.bucket += 1;
         }
-        Some(segment.loc())
+        Step::Segment(segment.loc())
+    }
+
+    /// The segment at the first position from `at` on that leads to one not seen before.
+    fn segment(&mut self) -> Option<SegmentRef> {
+        let found = self.directory.view().segment_from(self.at);
+        found.map(|(at, segment)| {
+            self.at = at;
+            segment
+        })
     }
 
     /// What [`Self::step`] visited has been retired, and its segment with it.
     pub(crate) fn advance(&mut self) {
-        self.next += 1;
+        self.at += 1;
+        self.bucket = 0;
     }
 
     pub(crate) fn into_directory(self) -> Directory {

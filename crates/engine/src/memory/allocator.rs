@@ -12,7 +12,7 @@
 
 use super::classes::{Class, Use};
 use super::record::Records;
-use super::region::{HEAD_BYTES, Loc};
+use super::region::{HEAD_BYTES, HUGE_PAGE_BYTES, Loc};
 use crate::fault;
 use crate::sync::{
     AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, MutexGuard, Ordering,
@@ -79,6 +79,8 @@ pub(crate) struct Emptying {
     pub(crate) class: Class,
     /// How often its slots have been gone through.
     pub(crate) passes: u32,
+    /// The next of its slots in this pass.
+    pub(crate) next: usize,
 }
 
 /// The slots of the region.
@@ -93,6 +95,10 @@ pub(crate) struct Allocator {
     free_slots: Box<[AtomicUsize]>,
     pub(super) pool: Mutex<Vec<u32>>,
     pub(super) pool_len: AtomicUsize,
+    /// Pages from the first on that have ever been taken from the pool. Written under the pool's lock.
+    touched: AtomicUsize,
+    /// Offset up to which the system was asked to provide memory. Written by the helper thread.
+    populated: AtomicUsize,
 }
 
 impl Allocator {
@@ -122,6 +128,8 @@ impl Allocator {
             free_slots: (0..class_count).map(|_| AtomicUsize::new(0)).collect(),
             pool: Mutex::new((0..page_count as u32).rev().collect()),
             pool_len: AtomicUsize::new(page_count),
+            touched: AtomicUsize::new(0),
+            populated: AtomicUsize::new(0),
         }
     }
 
@@ -188,7 +196,29 @@ impl Allocator {
         fault::point();
         self.pool_len.store(pool.len(), Ordering::Relaxed);
         fault::point();
+        if page as usize >= self.touched.load(Ordering::Relaxed) {
+            self.touched.store(page as usize + 1, Ordering::Relaxed);
+        }
         Some(page)
+    }
+
+    /// Has the system provide the next huge page when most of the last one is taken, so that no write
+    /// waits until two megabytes are zeroed.
+    pub(crate) fn populate_ahead(&self) {
+        // Relaxed: hints; whoever touches memory that is not there yet gets it all the same.
+        let touched = match self.touched.load(Ordering::Relaxed) {
+            0 => return,
+            pages => self.start + pages * self.page_bytes,
+        };
+        let region = self.records.region();
+        let wanted = (touched + HUGE_PAGE_BYTES / 2)
+            .next_multiple_of(HUGE_PAGE_BYTES)
+            .min(region.bytes());
+        let populated = self.populated.swap(wanted, Ordering::Relaxed);
+        let from = touched.next_multiple_of(HUGE_PAGE_BYTES).max(populated);
+        if from < wanted {
+            region.populate(from, wanted - from);
+        }
     }
 
     /// Puts a page to use, which came from the pool and is empty.
@@ -367,6 +397,12 @@ impl Allocator {
             .map(|(_, class)| class)
     }
 
+    /// Whether a class has free slots, but fewer than one of its pages holds. A hint.
+    pub(crate) fn has_stray_slots(&self, class: Class) -> bool {
+        let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed);
+        (1..self.records.classes.slots_per_page(class)).contains(&free)
+    }
+
     /// Takes the least used of a class' pages off its list, to be emptied. Its slots are then
     /// visited with [`Self::slots_of`]; the page keeps its class until [`Self::end_emptying`].
     pub(crate) fn begin_emptying(&self, class: Class) -> Option<Emptying> {
@@ -393,6 +429,7 @@ impl Allocator {
             page,
             class,
             passes: 0,
+            next: 0,
         })
     }
 

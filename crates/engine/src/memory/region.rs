@@ -13,8 +13,10 @@ use std::ptr::NonNull;
 
 /// Bytes per granule, the unit of a [`Loc`].
 pub(crate) const GRANULE_BYTES: usize = 8;
+/// What the system provides at a time where it has transparent huge pages.
+pub(crate) const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// Transparent huge pages need this alignment to be of use.
-const ALIGNMENT_BYTES: usize = 2 << 20;
+const ALIGNMENT_BYTES: usize = HUGE_PAGE_BYTES;
 /// The head of the region holds no slots: its locations are free to serve as sentinels of lists.
 pub(crate) const HEAD_BYTES: usize = 4096;
 
@@ -91,6 +93,16 @@ impl Region {
         unsafe { self.base.add(loc.offset()) }
     }
 
+    /// Has the system provide the memory of a range now, instead of when it is first touched. Its
+    /// contents stay as they are, whoever may be using it.
+    pub(crate) fn populate(&self, offset: usize, bytes: usize) {
+        debug_assert!(offset + bytes <= self.bytes);
+        // SAFETY: the range lies inside the mapping (checked above in debug builds; the allocator
+        // asks for no more than the region has).
+        self.mapping
+            .populate(unsafe { self.base.add(offset) }, bytes);
+    }
+
     /// Asks the processor to fetch the line at `loc`. Never faults, whatever `loc` is.
     #[inline(always)]
     pub(crate) fn prefetch(&self, loc: Loc) {
@@ -134,6 +146,17 @@ impl Mapping {
         Ok(Self { start, bytes })
     }
 
+    fn populate(&self, from: NonNull<u8>, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range lies inside our mapping; populating changes no contents. A kernel before
+        // 5.14 refuses, and provides the memory when it is touched.
+        unsafe {
+            libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (from, bytes);
+    }
+
     /// A random read in a large table is bound by TLB misses: huge pages were worth 10 to 15 %.
     fn prefer_huge_pages(&self, base: NonNull<u8>, bytes: usize) {
         #[cfg(target_os = "linux")]
@@ -175,6 +198,8 @@ impl Mapping {
 
     fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
 
+    fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
+
     fn release(&mut self) {
         use windows_sys::Win32::System::Memory::{MEM_RELEASE, VirtualFree};
         // SAFETY: the range is the allocation that `new` made; the owner is being dropped.
@@ -199,6 +224,8 @@ impl Mapping {
     }
 
     fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
+
+    fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
 
     fn release(&mut self) {
         // SAFETY: allocated by `new` with the same layout; the owner is being dropped.

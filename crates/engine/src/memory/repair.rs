@@ -125,6 +125,7 @@ impl Allocator {
                 page: number,
                 class,
                 passes: 0,
+                next: 0,
             })
         })
     }

@@ -10,6 +10,7 @@
 
 pub(crate) mod rings;
 pub(crate) mod sketch;
+pub(crate) mod turnover;
 
 /// The window's share of the bytes, in percent. Fixed for now; this is the place where an adaptive
 /// share will be decided. 1 % is what the paper found best for most traces, and starves

@@ -127,12 +127,12 @@ impl Sketch {
         let last = block.0[WORDS_PER_BLOCK - 1].load(Ordering::Relaxed);
         let missed = now.wrapping_sub(last >> GENERATION_SHIFT) & 15;
         if missed != 0 {
-            Self::halve(block, missed, now);
+            Self::halve_block(block, missed, now);
         }
     }
 
     #[cold]
-    fn halve(block: &Block, times: u64, generation: u64) {
+    fn halve_block(block: &Block, times: u64, generation: u64) {
         for (index, word) in block.0.iter().enumerate() {
             let mut value = word.load(Ordering::Relaxed);
             for _ in 0..times.min(4) {
@@ -151,9 +151,19 @@ impl Sketch {
         if additions < self.period.load(Ordering::Relaxed) as u64 {
             self.additions.store(additions, Ordering::Relaxed);
         } else {
-            self.additions.store(0, Ordering::Relaxed);
-            self.generation.fetch_add(1, Ordering::Relaxed);
+            self.halve();
         }
+    }
+
+    /// How often the counts were halved.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Halves all counts, and begins a new period.
+    pub(crate) fn halve(&self) {
+        self.additions.store(0, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Relaxed);
     }
 }
 
