@@ -193,8 +193,9 @@ impl Engine {
                     .prefetch(&self.common.allocator, hash)
             };
         }
-        let new = self.create_record(new, shard, own)?;
-        self.publish(hash, key, new, condition, own)
+        let mut unpublished = Unpublished::new(&self.common.allocator);
+        self.create_record(new, shard, own, &mut unpublished)?;
+        self.publish(hash, key, &mut unpublished, condition, own)
     }
 
     /// Saves filling a record that the condition would refuse.
@@ -236,12 +237,13 @@ impl Engine {
         new: NewRecord<'_>,
         shard: usize,
         own: &ReaderSlot,
-    ) -> Result<Unpublished<'_>, Error> {
+        unpublished: &mut Unpublished<'_>,
+    ) -> Result<(), Error> {
         let classes = &self.records().classes;
         let payload = new.key.len() + new.value.len();
         let count = classes.chunks(payload);
         let class = classes.for_record(self.records().slot_bytes(payload, count));
-        let mut unpublished = Unpublished::with_chunks(&self.common.allocator, count);
+        unpublished.expect_chunks(count);
         for _ in 0..count {
             unpublished.add_chunk(self.allocate(classes.chunk(), shard, own)?);
             fault::point();
@@ -254,14 +256,14 @@ impl Engine {
                 .fill(unpublished.slot(), unpublished.chunks(), new)
         };
         fault::point();
-        Ok(unpublished)
+        Ok(())
     }
 
     fn publish(
         &self,
         hash: KeyHash,
         key: &[u8],
-        mut new: Unpublished<'_>,
+        new: &mut Unpublished<'_>,
         condition: Condition,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {

@@ -16,14 +16,18 @@ pub(crate) struct Unpublished<'a> {
 }
 
 impl<'a> Unpublished<'a> {
-    /// For a record with so many chunks.
-    pub(crate) fn with_chunks(allocator: &'a Allocator, count: usize) -> Self {
+    pub(crate) fn new(allocator: &'a Allocator) -> Self {
         Self {
             allocator,
             slot: Loc::NONE,
-            chunks: Vec::with_capacity(count),
+            chunks: Vec::new(),
             is_lent: false,
         }
+    }
+
+    /// Makes room for so many, so that no slot that was allocated is in nobody's hands.
+    pub(crate) fn expect_chunks(&mut self, count: usize) {
+        self.chunks.reserve_exact(count);
     }
 
     pub(crate) fn add_chunk(&mut self, chunk: Loc) {
@@ -62,13 +66,9 @@ impl<'a> Unpublished<'a> {
             self.allocator.free(slot);
         }
     }
-}
 
-impl Drop for Unpublished<'_> {
-    fn drop(&mut self) {
-        if self.is_lent || self.slot.is_none() && self.chunks.is_empty() {
-            return;
-        }
+    #[cold]
+    fn give_back(&mut self) {
         // What panics while a thread unwinds would end the process.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.free())) {
             let rest = catch_unwind(AssertUnwindSafe(|| self.free()));
@@ -76,6 +76,15 @@ impl Drop for Unpublished<'_> {
                 drop(rest);
                 resume_unwind(payload);
             }
+        }
+    }
+}
+
+impl Drop for Unpublished<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_lent {
+            self.give_back();
         }
     }
 }
