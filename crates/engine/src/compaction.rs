@@ -24,19 +24,29 @@ const SLOTS_PER_CALL: usize = 64;
 /// Bytes of slots that one call moves, but at least one slot.
 const BYTES_PER_CALL: usize = 64 * 1024;
 
+/// What one call did for a page that is to be emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Emptied {
+    /// There is no such page, or it waits for others.
+    Nothing,
+    /// Some of its slots; the next calls go on.
+    Partly,
+    /// It was gone through: that may have made room.
+    MadeRoom,
+}
+
 impl Engine {
-    /// Works on emptying one page; true if that may have made room. Its slots come back through
-    /// limbo. The later passes over a page mostly wait for readers, and must not keep the caller from
+    /// Works on emptying one page. Its slots come back through limbo. The later passes over a page mostly wait for readers, and must not keep the caller from
     /// making room otherwise: what is left may be what `clear` took out of the index, which has to be
     /// reaped first.
-    pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
+    pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<Emptied, Error> {
         let Some(mut current) = self.lock_emptying() else {
             // Another thread is at it.
-            return Ok(false);
+            return Ok(Emptied::Nothing);
         };
         let allocator = &self.common.allocator;
         let Some(mut emptying) = current.take().or_else(|| self.choose_page()) else {
-            return Ok(false);
+            return Ok(Emptied::Nothing);
         };
         // Here, too, while it is worked on: so it is not forgotten if something fails.
         *current = Some(emptying);
@@ -61,7 +71,7 @@ impl Engine {
             // Not at the end of the page yet, or just there: the next call will see.
             emptying.next += done;
             *current = Some(emptying);
-            return Ok(false);
+            return Ok(Emptied::Partly);
         }
         emptying.next = 0;
         emptying.passes += 1;
@@ -72,7 +82,11 @@ impl Engine {
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
         fault::point();
         *current = (!ended).then_some(emptying);
-        Ok(emptying.passes == 1 || ended && !give_up)
+        Ok(if emptying.passes == 1 || ended && !give_up {
+            Emptied::MadeRoom
+        } else {
+            Emptied::Nothing
+        })
     }
 
     /// The right to empty pages, unless another thread has it. If that died, its page is found again.

@@ -4,6 +4,7 @@
 //! batch by policy, from the record's own shard or a fuller one; take back what readers have finished
 //! with. Nothing here holds a lock while it takes another shard's.
 
+use crate::compaction::Emptied;
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
@@ -125,7 +126,9 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<(), Error> {
         // Free slots of other sizes come before live entries.
-        if self.empty_a_page(own)? {
+        let emptied = self.empty_a_page(own)?;
+        let is_page = slot_bytes >= self.common.layout.page_bytes as u64;
+        if emptied == Emptied::MadeRoom || emptied == Emptied::Partly && is_page {
             return Ok(());
         }
         let common = &self.common;
@@ -142,7 +145,13 @@ impl Engine {
             give_way(attempt);
             return Ok(());
         }
-        self.evict_batch(slot_bytes, shard)?;
+        // A page that is on its way makes more room than a batch of small ones would.
+        let slots_max = if is_page || emptied == Emptied::Partly {
+            1
+        } else {
+            BATCH_SLOTS_MAX
+        };
+        self.evict_batch(slot_bytes, slots_max, shard)?;
         common.collect(Some(own));
         Ok(())
     }
@@ -168,11 +177,11 @@ impl Engine {
     }
 
     /// Evicts some slots' worth from a shard, or from another one if that has more.
-    fn evict_batch(&self, slot_bytes: u64, shard: usize) -> Result<(), Error> {
+    fn evict_batch(&self, slot_bytes: u64, slots_max: u64, shard: usize) -> Result<(), Error> {
         let from = self.fuller_shard(shard)?;
         let mut locked = self.lock(from)?;
         let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
-        let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, BATCH_SLOTS_MAX);
+        let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, slots_max);
         let wanted = (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes);
         let freed = locked.evict(wanted, self.common.clock.now());
         locked.hand_over(true);
