@@ -204,27 +204,22 @@ impl LockedShard<'_> {
     /// A candidate leaves the window: it takes the place of the victims at the hand of probation if
     /// it is used more often than all of them together, otherwise it goes. Ties are refused.
     fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
-        match self.hand(Queue::Probation, now) {
-            Some(Hand::Expired(bytes)) => return bytes,
-            Some(Hand::At(_)) => {}
-            // Probation has emptied into protected, or there is no main space yet.
-            None => match self.hand(Queue::Protected, now) {
-                Some(Hand::Expired(bytes)) => return bytes,
-                Some(Hand::At(victim)) => {
-                    let records = self.common.allocator.records();
-                    self.state
-                        .rings
-                        .move_to(records, Queue::Protected, Queue::Probation, victim);
-                    fault::point();
-                }
-                None => return self.remove(hash, candidate, Reason::Evicted),
-            },
-        }
+        // Probation may have emptied into protected.
+        let queues = [Queue::Probation, Queue::Protected];
+        let met = queues
+            .into_iter()
+            .find_map(|queue| Some((queue, self.hand(queue, now)?)));
+        let queue = match met {
+            Some((_, Hand::Expired(bytes))) => return bytes,
+            Some((queue, Hand::At(_))) => queue,
+            // There is no main space yet.
+            None => return self.remove(hash, candidate, Reason::Evicted),
+        };
         let frequency = self.common.sketch.frequency(hash);
         // Who was never asked for wins against nobody: the victims need not be looked at.
         let victims = (frequency > 0).then(|| {
             let bytes = self.records().charge(candidate);
-            self.victims_for(bytes, frequency)
+            self.victims_for(queue, bytes, frequency)
         });
         match victims {
             Some(victims) if self.admits(frequency, victims.frequency) => {
@@ -258,16 +253,16 @@ impl LockedShard<'_> {
                     .is_multiple_of(RANDOM_ADMISSION_ONE_IN)
     }
 
-    /// The records at the hand of probation that would make room for `bytes`, as far as they are
+    /// The records at the hand of a ring that would make room for `bytes`, as far as they are
     /// together used less often than the candidate.
-    fn victims_for(&self, bytes: u64, candidate_frequency: u32) -> Victims {
+    fn victims_for(&self, queue: Queue, bytes: u64, candidate_frequency: u32) -> Victims {
         let mut victims = Victims {
             records: [(Loc::NONE, KeyHash(0)); VICTIMS_MAX],
             count: 0,
             bytes: 0,
             frequency: 0,
         };
-        let mut cursor = self.state.rings.first(Queue::Probation);
+        let mut cursor = self.state.rings.first(queue);
         while let Some(loc) = cursor {
             let header = self.records().header(loc);
             let hash = self.hash_of(loc);

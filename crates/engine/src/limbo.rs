@@ -162,23 +162,36 @@ impl Limbo {
         allocator: &Allocator,
         own: Option<&ReaderSlot>,
     ) -> bool {
-        let oldest_reader = {
-            let mut bags = lock(&self.bags);
-            let Some(first) = bags.waiting.front() else {
-                return false;
-            };
-            fault::point();
-            // The barrier is dear: not before all that the last one allowed is done.
-            if first.stamp >= bags.oldest_reader {
-                bags.oldest_reader = epoch.advance(own);
-            }
-            bags.oldest_reader
-        };
-        fault::point();
         let mut records = 0;
-        // One at a time, so that nothing need be allocated to hold them. Whatever is added meanwhile
-        // has a later stamp.
-        while records < RECORDS_PER_COLLECT
+        // What the last barrier allowed comes first: the next one is dear.
+        let mut oldest_reader = lock(&self.bags).oldest_reader;
+        let mut has_advanced = false;
+        loop {
+            records += self.free_older_than(oldest_reader, allocator, records);
+            if records >= RECORDS_PER_COLLECT || has_advanced {
+                break;
+            }
+            let mut bags = lock(&self.bags);
+            if bags.waiting.is_empty() {
+                break;
+            }
+            fault::point();
+            bags.oldest_reader = epoch.advance(own);
+            (oldest_reader, has_advanced) = (bags.oldest_reader, true);
+            fault::point();
+        }
+        let more = records >= RECORDS_PER_COLLECT && self.has_older_than(oldest_reader);
+        // Relaxed: who misses it collects when the limits say so, or is the helper thread.
+        self.has_leftovers.store(more.into(), Ordering::Relaxed);
+        more
+    }
+
+    /// Frees bags until there is none with a smaller stamp, or with those `done` before there are
+    /// enough records for one call; returns how many. One at a time, so that nothing need be allocated
+    /// to hold them. Whatever is added meanwhile has a later stamp.
+    fn free_older_than(&self, oldest_reader: u64, allocator: &Allocator, done: usize) -> usize {
+        let mut records = 0;
+        while done + records < RECORDS_PER_COLLECT
             && let Some(mut unfreed) = self.take_older_than(oldest_reader)
         {
             fault::point();
@@ -189,10 +202,7 @@ impl Limbo {
             records += content.records;
             fault::point();
         }
-        let more = records >= RECORDS_PER_COLLECT && self.has_older_than(oldest_reader);
-        // Relaxed: who misses it collects when the limits say so, or is the helper thread.
-        self.has_leftovers.store(more.into(), Ordering::Relaxed);
-        more
+        records
     }
 
     fn take_older_than(&self, epoch: u64) -> Option<Unfreed<'_>> {

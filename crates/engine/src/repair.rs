@@ -28,7 +28,7 @@ impl LockedShard<'_> {
         if self.clear(now).is_err() {
             // What waits may be room enough, if no reader is in the way.
             self.hand_over(true);
-            common.collect(None);
+            while common.collect(None) {}
             self.clear(now)?;
         }
         // The write that died may have used the next one.
