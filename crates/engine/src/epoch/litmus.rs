@@ -10,8 +10,9 @@
 use super::{Epoch, process_barrier};
 use crate::sync::{AtomicU32, AtomicU64, CacheAligned, Ordering, compiler_fence, thread};
 
-/// A second or two where both threads have a processor; `NEARCACHE_STRESS_SCALE` multiplies it.
-const ROUNDS: u64 = 200_000;
+/// Few enough for every run of the tests, also on a busy machine, where each round may wait for the other
+/// thread to get a processor. `NEARCACHE_STRESS_SCALE` multiplies it: 40 makes it millions.
+const ROUNDS: u64 = 50_000;
 /// Rounds in a row that a thread waits for the other before it gives its processor away.
 const EAGER_SPINS: u32 = 2_000;
 /// The two sides begin up to this many spins apart, so that all ways to overlap come up.
