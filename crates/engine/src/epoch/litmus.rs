@@ -8,14 +8,21 @@
 //! Words hold the number of the round, so nothing is reset between rounds.
 
 use super::{Epoch, process_barrier};
-use crate::sync::{AtomicU32, AtomicU64, CacheAligned, Ordering, compiler_fence, thread};
+use crate::sync::{
+    AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, lock, thread,
+};
 
-/// A second or two where both threads have a processor; `NEARCACHE_STRESS_SCALE` multiplies it.
-const ROUNDS: u64 = 200_000;
+/// Few enough for every run of the tests, also on a busy machine, where each round may wait for the other
+/// thread to get a processor. `NEARCACHE_STRESS_SCALE` multiplies it: 40 makes it millions.
+const ROUNDS: u64 = 50_000;
 /// Rounds in a row that a thread waits for the other before it gives its processor away.
 const EAGER_SPINS: u32 = 2_000;
 /// The two sides begin up to this many spins apart, so that all ways to overlap come up.
 const JITTER_SPINS: u64 = 64;
+
+/// One test at a time: both keep two processors busy, and with more threads than processors each round
+/// would wait for the scheduler.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn rounds() -> u64 {
     let scale = std::env::var("NEARCACHE_STRESS_SCALE")
@@ -88,6 +95,7 @@ fn store_buffering(rounds: u64, barrier: fn()) -> u64 {
 
 #[test]
 fn with_the_process_wide_barrier_never_do_both_sides_see_the_old_value() {
+    let _alone = lock(&ALONE);
     if !process_barrier::register() {
         println!("this platform has no process-wide barrier: readers pay a fence");
         return;
@@ -101,6 +109,7 @@ fn with_the_process_wide_barrier_never_do_both_sides_see_the_old_value() {
 /// The same with the real pin and the real advance: what a pinned reader may have found is not freed.
 #[test]
 fn a_pin_that_found_the_old_link_is_waited_for() {
+    let _alone = lock(&ALONE);
     let rounds = rounds();
     let epoch = Epoch::new();
     let board = Board::default();

@@ -212,12 +212,14 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Another handle, with another slot among the readers, and an empty L0.
+    /// Real threads only: another handle, with another slot among the readers, and an empty L0.
+    #[cfg(not(shuttle))]
     pub(crate) fn change_handle(&mut self, handle: Handle) {
         self.handle = handle;
         self.l0.clear();
     }
 
+    #[cfg(not(shuttle))]
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }

@@ -160,6 +160,33 @@ fn the_end_of_a_life_and_the_reclaiming_of_it() {
     });
 }
 
+/// The L0s learn of the time before the cache does.
+#[test]
+fn what_a_returned_read_found_expired() {
+    explore("coherence, clock", 600, || {
+        let (cache, clock) = smallest_cache();
+        let filler = cache.handle();
+        put_for(&filler, KEY, 1, 40, Ttl::Millis(TICK_MS));
+        (0..4).for_each(|_| assert_eq!(look(&filler, KEY), Some(1)));
+        let found_expired = AtomicBool::new(false);
+        let mover = part(|_: &Handle| clock.advance_ms(3 * TICK_MS));
+        let reader = part(|handle: &Handle| {
+            for _ in 0..4 {
+                let is_over = look(handle, KEY).is_none();
+                found_expired.fetch_or(is_over, Ordering::SeqCst);
+            }
+        });
+        let l0 = part(|handle: &Handle| {
+            let mut l0 = L0::new(&cache, handle);
+            for _ in 0..8 {
+                let is_over = found_expired.load(Ordering::SeqCst);
+                assert!(l0.get().is_none() || !is_over, "an L0 served it");
+            }
+        });
+        together(&cache, vec![mover, reader, l0]);
+    });
+}
+
 /// The copy of a relocated record must know that an L0 holds its value.
 #[test]
 fn an_overwrite_after_the_record_was_moved() {

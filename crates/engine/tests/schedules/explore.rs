@@ -14,13 +14,16 @@ const STACK_BYTES: usize = 256 << 10;
 /// More than any schedule here needs; a scenario that gets there hangs.
 const STEPS_MAX: usize = 2_000_000;
 
+/// What the scenarios' numbers of schedules are multiplied with, so that all of them take about a minute.
+const SCALE: u64 = 4;
+
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Runs `scenario` in `schedules` schedules of each kind.
 pub(crate) fn explore(name: &str, schedules: usize, scenario: fn()) {
-    let schedules = schedules * number_from("NEARCACHE_SHUTTLE_SCALE").unwrap_or(1) as usize;
+    let schedules = schedules * number_from("NEARCACHE_SHUTTLE_SCALE").unwrap_or(SCALE) as usize;
     let seed = number_from("NEARCACHE_SHUTTLE_SEED").unwrap_or(1);
     let mut config = shuttle::Config::new();
     config.stack_size = STACK_BYTES;
