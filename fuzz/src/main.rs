@@ -25,6 +25,8 @@ use world::{DAY_MS, Setup};
 
 /// Longer inputs add time, not situations.
 const OPERATIONS_MAX: usize = 64;
+/// An ordinary one, and one that needs chunks itself.
+const HOT_KEYS: [usize; 2] = [5, 2];
 /// Keys of one batch, at most.
 const BATCH_MAX: usize = 40;
 const FILL_MAX: u16 = 700;
@@ -100,8 +102,14 @@ fn operation(bytes: &mut Unstructured<'_>) -> Result<Op> {
     })
 }
 
+/// Half of the time one of a few, so that operations meet.
 fn key(bytes: &mut Unstructured<'_>) -> Result<usize> {
-    Ok(bytes.arbitrary::<u8>()? as usize % KEYS)
+    let n = bytes.arbitrary::<u8>()? as usize;
+    Ok(if n < 128 {
+        HOT_KEYS[n % HOT_KEYS.len()]
+    } else {
+        n % KEYS
+    })
 }
 
 fn keys(bytes: &mut Unstructured<'_>) -> Result<Vec<usize>> {

@@ -13,6 +13,7 @@ use crate::fault;
 use crate::hash::{KeyHash, KeyHasher};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo};
+use crate::limits::SMALL;
 use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::record::{NewRecord, Records};
 use crate::memory::region::{HEAD_BYTES, Loc, Region};
@@ -27,7 +28,7 @@ use crate::unpublished::Unpublished;
 const PERIOD_CHECK_MASK: u64 = 255;
 /// Tries to publish a record whose segment must grow first. Others may take the room that was made;
 /// and a segment at the greatest depth can't grow, should ever so many keys share 16 bits of hash.
-const INDEX_ATTEMPTS_MAX: u32 = 256;
+const INDEX_ATTEMPTS_MAX: u32 = if SMALL { 8 } else { 256 };
 /// Entries that one hold of a shard's lock expires: about ten microseconds of work.
 const EXPIRE_BATCH: usize = 64;
 

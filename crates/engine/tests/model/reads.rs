@@ -88,10 +88,6 @@ impl World {
 
     /// What the TypeScript layer does: believe a copy while the head stands and its time is not over.
     pub(crate) fn l0_read(&mut self, at: usize, key: &[u8]) {
-        if self.unattended_ms > 0 {
-            // The helper thread moves the L0s' clock together with the cache's.
-            self.maintain();
-        }
         let signal = self.cache.signal();
         let l0 = &mut self.l0s[at];
         if signal.changes.load(Ordering::Acquire) != l0.head {

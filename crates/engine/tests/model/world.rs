@@ -81,7 +81,7 @@ pub(crate) struct World {
     pub(crate) entries: HashMap<Vec<u8>, Entry>,
     pub(crate) strict: bool,
     pub(crate) now_ms: u64,
-    pub(crate) unattended_ms: u64,
+    unattended_ms: u64,
     pub(crate) writes: u64,
     turn: usize,
 }
