@@ -69,6 +69,7 @@ mod room;
 #[cfg(not(loom))]
 mod shard;
 mod signal;
+mod state;
 #[cfg(not(loom))]
 mod stats;
 mod sync;

@@ -9,6 +9,7 @@ use crate::changes::{ChangeLog, Drained};
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::index::bucket::{Bucket, SlotWord, find, insert};
 use crate::signal::Signal;
+use crate::state::State;
 use crate::sync::{Arc, AtomicU8, AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::watch::WatchFlags;
 use loom::cell::UnsafeCell;
@@ -221,19 +222,19 @@ fn loom_no_l0_serves_what_a_returned_read_found_expired() {
 fn loom_the_compactor_sees_records_whole_or_not_at_all() {
     loom::model(|| {
         let shared = Arc::new((
-            WatchFlags::new(),
+            (State::new(), WatchFlags::new()),
             Watched::new(1),
             Epoch::new(),
             Mutex::new(()),
         ));
-        shared.0.set_queue(1);
+        shared.0.0.set_ring(1);
         let slot = shared.2.register();
         let compactor = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let (flags, content, epoch, _) = &*shared;
+                let ((state, _), content, epoch, _) = &*shared;
                 let _pin = epoch.pin(&slot);
-                if flags.queue().is_some_and(|queue| queue != 0) {
+                if state.ring() != 0 {
                     assert!([1, 2].contains(&content.read()));
                 }
             })
@@ -241,18 +242,21 @@ fn loom_the_compactor_sees_records_whole_or_not_at_all() {
         let l0 = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                shared.0.watch();
+                shared.0.1.watch();
             })
         };
-        let (flags, content, epoch, limbo) = &*shared;
+        let ((state, flags), content, epoch, limbo) = &*shared;
+        // `Header::retire`.
+        state.reset(state.version());
         flags.retire();
         let _limbo = lock(limbo);
         let stamp = epoch.stamp();
         if stamp < epoch.advance(None) {
             // `Allocator::allocate`, `Records::fill`, `Rings::push`.
             flags.reset(0);
+            state.reset(0);
             content.write(2);
-            flags.set_queue(1);
+            state.set_ring(1);
         }
         drop(_limbo);
         compactor.join().unwrap();
@@ -418,7 +422,7 @@ struct PageWorld {
     class: AtomicU32,
     /// Slots in use, and whether the page is being emptied.
     state: Mutex<(u32, bool)>,
-    flags: WatchFlags,
+    record: State,
     content: Watched,
 }
 
@@ -435,7 +439,7 @@ impl PageWorld {
         let _pool = lock(&self.state);
         if self.class.load(Ordering::Relaxed) == Self::POOL {
             self.content.write(3);
-            self.flags.set_queue(1);
+            self.record.set_ring(1);
         }
     }
 }
@@ -448,7 +452,7 @@ fn loom_a_page_keeps_its_class_while_the_compactor_looks() {
         let page = Arc::new(PageWorld {
             class: AtomicU32::new(PageWorld::RECORDS),
             state: Mutex::new((1, false)),
-            flags: WatchFlags::new(),
+            record: State::new(),
             content: Watched::new(1),
         });
         let freeing = {
@@ -470,7 +474,7 @@ fn loom_a_page_keeps_its_class_while_the_compactor_looks() {
             state.1
         };
         if is_emptying {
-            if page.flags.queue().is_some_and(|queue| queue != 0) {
+            if page.record.ring() != 0 {
                 assert_eq!(page.content.read(), 1, "a chunk was taken for a record");
             }
             let state = lock(&page.state);

@@ -8,9 +8,9 @@
 //! Every step may be made twice: should a thread die while it repairs, the next one begins anew.
 
 use crate::index::{NeedsRoom, Retired, Step};
-use crate::memory::record::VERSION_MASK;
 use crate::memory::region::Loc;
 use crate::shard::{InHand, LockedShard};
+use crate::state::VERSION_MASK;
 use std::collections::HashSet;
 
 impl LockedShard<'_> {

@@ -11,7 +11,7 @@
 //! A long record (`CHUNKED`) has a table of chunk locations after the header; its payload, key and
 //! value as one stream, fills the chunks in order and ends behind the table.
 //!
-//! `state`: bit 31..30 the ring (0 = none), bit 29..0 the version.
+//! `state`: the ring and the version, see [`State`].
 //!
 //! Invariants: key, value, lengths, version and kind don't change once the record is published.
 //! The header consists of atomics only, so looking at the header of any slot, free or live, is
@@ -25,6 +25,7 @@ use super::region::{Loc, Region};
 use crate::clock::Expiry;
 use crate::hash::KeyHash;
 use crate::prefetch::prefetch_line;
+use crate::state::State;
 use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use crate::watch::WatchFlags;
 use std::ptr::NonNull;
@@ -39,10 +40,6 @@ pub(crate) const HITS_MAX: u8 = 3;
 const HITS_MASK: u8 = 0b11;
 const CHUNKED: u8 = 1 << 2;
 const FAR_EXPIRY: u8 = 1 << 3;
-
-/// The record's version in its state word.
-pub(crate) const VERSION_MASK: u32 = (1 << QUEUE_SHIFT) - 1;
-const QUEUE_SHIFT: u32 = 30;
 
 /// Lines fetched ahead of a read: more would only help values that take long to copy anyway.
 const PAYLOAD_LINES_AHEAD: usize = 2;
@@ -78,8 +75,7 @@ pub(crate) struct Links {
 pub(crate) struct Header {
     expiry: AtomicU32,
     value_len: AtomicU32,
-    /// Written before publication, then by the holder of the shard's lock alone: plain stores will do.
-    state: AtomicU32,
+    state: State,
     key_len: AtomicU16,
     /// Raised by readers with a plain load and store: a lost update is harmless. The upper bits
     /// never change after publication, so such a store can't undo anything.
@@ -101,7 +97,7 @@ impl Header {
     }
 
     pub(crate) fn version(&self) -> u32 {
-        self.state.load(Ordering::Relaxed) & VERSION_MASK
+        self.state.version()
     }
 
     pub(crate) fn kind(&self) -> u8 {
@@ -179,9 +175,7 @@ impl Header {
     /// The ring that the record is in; `None` while it is being filled, retired or free.
     #[inline]
     pub(crate) fn queue(&self) -> Option<Queue> {
-        // Acquire: partner of the release in `set_queue`: whoever finds a record by walking its
-        // page sees its contents.
-        match self.state.load(Ordering::Acquire) >> QUEUE_SHIFT {
+        match self.state.ring() {
             1 => Some(Queue::Window),
             2 => Some(Queue::Probation),
             3 => Some(Queue::Protected),
@@ -191,13 +185,12 @@ impl Header {
 
     /// In no ring: nobody takes the slot for a live record.
     pub(crate) fn mark_unfilled(&self) {
-        self.state.store(self.version(), Ordering::Relaxed);
+        self.state.reset(self.version());
     }
 
     /// Under the shard's lock.
     pub(crate) fn set_queue(&self, queue: Queue) {
-        let state = self.version() | (queue as u32) << QUEUE_SHIFT;
-        self.state.store(state, Ordering::Release);
+        self.state.set_ring(queue as u32);
     }
 }
 
@@ -287,7 +280,7 @@ impl Records {
         header
             .value_len
             .store(new.value.len() as u32, Ordering::Relaxed);
-        header.state.store(0, Ordering::Relaxed);
+        header.state.reset(0);
         header
             .key_len
             .store(new.key.len() as u16, Ordering::Relaxed);
@@ -349,7 +342,7 @@ impl Records {
         new.expiry.store(expiry.word, Ordering::Relaxed);
         new.value_len
             .store(old.value_len.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.state.store(old.version(), Ordering::Relaxed);
+        new.state.reset(old.version());
         new.key_len.store(old.key_len() as u16, Ordering::Relaxed);
         new.hits
             .store(old.hits.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -378,10 +371,9 @@ impl Records {
         }
     }
 
-    /// Gives the record its version, at most [`VERSION_MASK`]; before publication.
+    /// Gives the record its version, before publication.
     pub(crate) fn set_version(&self, loc: Loc, version: u32) {
-        debug_assert!(version <= VERSION_MASK);
-        self.header(loc).state.store(version, Ordering::Relaxed);
+        self.header(loc).state.reset(version);
     }
 
     /// The chunks of a record, none for a short one.
