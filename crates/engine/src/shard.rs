@@ -13,7 +13,7 @@ use crate::common::Common;
 use crate::expiry::{Due, Wheel};
 use crate::fault;
 use crate::hash::KeyHash;
-use crate::index::{Doomed, Index, NeedsRoom, Retired, Step};
+use crate::index::{Doomed, Index, NeedsRoom, Place, Retired, Step};
 use crate::limbo::Pending;
 use crate::limits::SHARD_OVERHEAD_BYTES;
 use crate::memory::record::{Queue, Records};
@@ -164,12 +164,8 @@ impl LockedShard<'_> {
 
     /// The record of a key, expired or not.
     pub(crate) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Loc> {
-        // SAFETY: the shard's lock is held, so what is found here stays live until it is released.
-        unsafe {
-            self.index.find(&self.common.allocator, hash, |loc| {
-                self.records().key_is(loc, key)
-            })
-        }
+        let place = self.index.place_of_key(&self.common.allocator, hash, key);
+        place.map(|place| place.loc)
     }
 
     /// Whether an indexed record has not expired.
@@ -205,8 +201,8 @@ impl LockedShard<'_> {
         condition: Condition,
         now: u64,
     ) -> Result<bool, NeedsRoom> {
-        let existing = self.find(hash, key);
-        if !self.holds(condition, existing, now) {
+        let existing = self.index.place_of_key(&self.common.allocator, hash, key);
+        if !self.holds(condition, existing.map(|place| place.loc), now) {
             return Ok(false);
         }
         let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
@@ -243,12 +239,12 @@ impl LockedShard<'_> {
         Ok(())
     }
 
-    fn supersede(&mut self, hash: KeyHash, key: &[u8], old: Loc, new: Loc) {
+    fn supersede(&mut self, hash: KeyHash, key: &[u8], place: Place, new: Loc) {
         let common = self.common;
         let records = common.allocator.records();
+        let old = place.loc;
         self.state.in_hand.going = old;
-        let replaced = self.index.replace(&common.allocator, hash, old, new);
-        debug_assert!(replaced);
+        self.index.replace_at(&common.allocator, hash, place, new);
         fault::point();
         // An overwrite is a use: the new record inherits the old one's standing and a hit.
         records.header(new).set_hits(records.header(old).hits());

@@ -39,6 +39,14 @@ pub(crate) enum Retired {
     Directory(Directory),
 }
 
+/// Where a record stands in the index. Valid for one hold of the shard's lock, until the index changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    segment: SegmentRef,
+    position: Position,
+    pub(crate) loc: Loc,
+}
+
 /// There is no room for the segments that the index needs to grow. Make some and try again.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NeedsRoom;
@@ -158,37 +166,64 @@ impl Index {
         prefetch_line(bucket::home_bucket(buckets, hash.stored()).cast());
     }
 
-    /// The segment and the slot of a record that is in the index. Under the shard's lock.
-    #[inline]
-    fn locate(
+    /// The place of the record that `is_it` accepts. Under the shard's lock.
+    #[inline(always)]
+    fn place_by(
         &self,
         allocator: &Allocator,
         hash: KeyHash,
-        loc: Loc,
-    ) -> Option<(SegmentRef, Position)> {
+        is_it: impl Fn(Loc) -> bool,
+    ) -> Option<Place> {
         // SAFETY: the caller holds the shard's lock.
         let segment = unsafe { self.directory() }.segment(hash.stored());
         // SAFETY: as above.
         let buckets = unsafe { segment.buckets(allocator) };
-        let is_it = |found| found == loc.0;
-        match bucket::glance(buckets, hash.stored(), hash.tag(), is_it) {
-            Glance::Found(position, _) => Some((segment, position)),
-            Glance::Absent => None,
-            Glance::Unclear => bucket::find(buckets, hash.stored(), hash.tag(), is_it)
-                .map(|(position, _)| (segment, position)),
-        }
+        let is_match = |found| is_it(Loc(found));
+        let (position, word) = match bucket::glance(buckets, hash.stored(), hash.tag(), is_match) {
+            Glance::Found(position, word) => (position, word),
+            Glance::Absent => return None,
+            Glance::Unclear => bucket::find(buckets, hash.stored(), hash.tag(), is_match)?,
+        };
+        Some(Place {
+            segment,
+            position,
+            loc: Loc(word.loc()),
+        })
+    }
+
+    /// The place of a record that is in the index. Under the shard's lock.
+    fn place_of(&self, allocator: &Allocator, hash: KeyHash, loc: Loc) -> Option<Place> {
+        self.place_by(allocator, hash, |found| found == loc)
+    }
+
+    /// The place of a key's record, expired or not. Under the shard's lock.
+    #[inline]
+    pub(crate) fn place_of_key(
+        &self,
+        allocator: &Allocator,
+        hash: KeyHash,
+        key: &[u8],
+    ) -> Option<Place> {
+        let records = allocator.records();
+        // SAFETY: the caller holds the shard's lock, so what is found here stays live.
+        self.place_by(allocator, hash, |loc| unsafe { records.key_is(loc, key) })
     }
 
     /// Makes the slot of `old` lead to `new`, a record of the same key. Under the shard's lock.
     /// False if `old` is not in the index.
     pub(crate) fn replace(&self, allocator: &Allocator, hash: KeyHash, old: Loc, new: Loc) -> bool {
-        let Some((segment, position)) = self.locate(allocator, hash, old) else {
-            return false;
-        };
+        let place = self.place_of(allocator, hash, old);
+        if let Some(place) = place {
+            self.replace_at(allocator, hash, place, new);
+        }
+        place.is_some()
+    }
+
+    /// As [`Self::replace`], where the place is known. Under the same hold of the shard's lock.
+    pub(crate) fn replace_at(&self, allocator: &Allocator, hash: KeyHash, place: Place, new: Loc) {
         // SAFETY: the caller holds the shard's lock.
-        let buckets = unsafe { segment.buckets(allocator) };
-        bucket::replace(buckets, position, SlotWord::new(hash.stored(), new.0));
-        true
+        let buckets = unsafe { place.segment.buckets(allocator) };
+        bucket::replace(buckets, place.position, SlotWord::new(hash.stored(), new.0));
     }
 
     /// Adds a record whose key is not in the index, splitting its segment if it must. Under the
@@ -232,7 +267,10 @@ impl Index {
         loc: Loc,
         retired: &mut Vec<Retired>,
     ) -> bool {
-        let Some((segment, position)) = self.locate(allocator, hash, loc) else {
+        let Some(Place {
+            segment, position, ..
+        }) = self.place_of(allocator, hash, loc)
+        else {
             return false;
         };
         // SAFETY: the caller holds the shard's lock.
