@@ -1,4 +1,4 @@
-//! `cargo bench -p nearcache-engine --bench churn [-- --writes N --budget MIB --threads N --shards N --blind]`: whether the
+//! `cargo bench -p nearcache-engine --bench churn [-- --writes N --budget MIB --threads N --turns N --shards N --blind]`: whether the
 //! budget holds while the sizes of what is written shift from small to large and back.
 //!
 //! Resident memory is sampled all the while. After each phase the live entries' keys and values are added up: what is
@@ -24,8 +24,6 @@ const LIVE_SHARE_MIN: f64 = 0.80;
 /// What an entry may cost beside key and value. Where entries are so small that this alone takes more than a fifth, the
 /// live share is that of keys, values and this.
 const ENTRY_OVERHEAD_BYTES: u64 = 64;
-/// How often the larger phases write the budget.
-const TURNS: u64 = 100;
 /// Keys of a phase, as a multiple of what fits.
 const KEYS_PER_PLACE: u64 = 3;
 const VALUE_BYTES_MAX: usize = 100 << 10;
@@ -102,7 +100,7 @@ impl Phase {
 
     /// How many writes the phase makes: several times the budget; small entries share what is left of all writes.
     fn writes(&self, options: &Options) -> u64 {
-        let turns = |phase: &Phase| (options.budget * TURNS) as f64 / phase.mean_bytes();
+        let turns = |phase: &Phase| (options.budget * options.turns) as f64 / phase.mean_bytes();
         let is_small = |phase: &Phase| phase.mean_bytes() < KIB;
         let larger: f64 = PHASES
             .iter()
@@ -125,6 +123,8 @@ struct Options {
     writes: u64,
     budget: u64,
     threads: u64,
+    /// How often the larger phases write the budget.
+    turns: u64,
     shards: Option<u32>,
     blind: bool,
 }
@@ -135,6 +135,7 @@ impl Options {
             writes: 50_000_000,
             budget: 256 << 20,
             threads: 1,
+            turns: 100,
             shards: None,
             blind: false,
         };
@@ -148,6 +149,7 @@ impl Options {
                 "--writes" => options.writes = number(),
                 "--budget" => options.budget = number() << 20,
                 "--threads" => options.threads = number(),
+                "--turns" => options.turns = number(),
                 "--shards" => options.shards = Some(number() as u32),
                 "--blind" => options.blind = true,
                 "--bench" => {} // cargo adds it

@@ -12,9 +12,14 @@ const WARM_UP_ROUNDS: usize = 2;
 
 /// The key of a number; different numbers have different keys.
 pub fn key(number: u64) -> Key {
-    let mut key = [b'k'; 16];
+    key_of(number)
+}
+
+/// The same of another length, at least 16 bytes.
+pub fn key_of<const N: usize>(number: u64) -> [u8; N] {
+    let mut key = [b'k'; N];
     key[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
-    key[8..].copy_from_slice(&number.to_le_bytes());
+    key[8..16].copy_from_slice(&number.to_le_bytes());
     key
 }
 
@@ -39,7 +44,7 @@ impl Random {
 }
 
 /// `count` keys out of `keys`, with popularity by Zipf's law (exponent 0.99); the popular ones are scattered.
-pub fn zipf(keys: &[Key], count: usize, seed: u64) -> Vec<Key> {
+pub fn zipf<K: Copy>(keys: &[K], count: usize, seed: u64) -> Vec<K> {
     let mut random = Random::new(seed);
     let mut order: Vec<u32> = (0..keys.len() as u32).collect();
     for index in (1..order.len()).rev() {
@@ -61,16 +66,16 @@ pub fn zipf(keys: &[Key], count: usize, seed: u64) -> Vec<Key> {
         .collect()
 }
 
-type Batch<'a> = Box<dyn FnMut(&[Key]) -> u64 + 'a>;
+type Batch<'a, K> = Box<dyn FnMut(&[K]) -> u64 + 'a>;
 
 /// One who takes turns. `batch` works through the keys and returns a sum over what it found.
-pub struct Contestant<'a> {
+pub struct Contestant<'a, K = Key> {
     pub name: &'static str,
-    pub batch: Batch<'a>,
+    pub batch: Batch<'a, K>,
 }
 
-impl<'a> Contestant<'a> {
-    pub fn new(name: &'static str, batch: impl FnMut(&[Key]) -> u64 + 'a) -> Contestant<'a> {
+impl<'a, K> Contestant<'a, K> {
+    pub fn new(name: &'static str, batch: impl FnMut(&[K]) -> u64 + 'a) -> Contestant<'a, K> {
         Contestant {
             name,
             batch: Box::new(batch),
@@ -102,9 +107,9 @@ pub struct Row {
 }
 
 /// Lets the contestants take turns over `sequence`, `batch` keys at a time, each on a part of its own.
-pub fn take_turns(
-    contestants: &mut [Contestant<'_>],
-    sequence: &[Key],
+pub fn take_turns<K>(
+    contestants: &mut [Contestant<'_, K>],
+    sequence: &[K],
     batch: usize,
     rounds: usize,
 ) -> Vec<Row> {
