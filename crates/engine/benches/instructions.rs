@@ -1,0 +1,77 @@
+//! Work to be counted in instructions, which don't drift with the machine's speed:
+//!
+//! ```text
+//! cargo bench -p nearcache-engine --bench instructions --no-run     # prints the path of the program
+//! valgrind --tool=callgrind --toggle-collect='instructions::*_counted' PROGRAM hit
+//! ```
+//!
+//! `hit`, `miss`, `overwrite` or `evict`; 100,000 operations each, on 10,000 entries of 16-byte keys and 100-byte values by
+//! Zipf's law. What is counted is the functions that end in `_counted` and all that they call.
+
+mod support;
+
+use nearcache_engine::{Cache, Config, Handle, Ttl};
+use std::hint::black_box;
+use support::{Key, VALUE, key, zipf};
+
+const ENTRIES: u64 = 10_000;
+const OPERATIONS: usize = 100_000;
+const HOUR: Ttl = Ttl::Millis(3_600_000);
+/// About what one entry takes, index and all.
+const ENTRY_BYTES: u64 = 176;
+
+#[inline(never)]
+fn reads_counted(handle: &Handle, keys: &[Key]) -> usize {
+    let mut out = [0; VALUE.len()];
+    let mut sum = 0;
+    for key in keys {
+        let found = handle.get(key, |value| {
+            value.copy_to(&mut out[..value.len()]);
+            value.len()
+        });
+        sum += found.unwrap_or(0);
+        black_box(&mut out);
+    }
+    sum
+}
+
+#[inline(never)]
+fn writes_counted(handle: &Handle, keys: &[Key]) {
+    for key in keys {
+        handle.set(key, &VALUE, 0, HOUR).expect("there is room");
+    }
+}
+
+fn main() {
+    // `cargo bench` adds arguments of its own.
+    let case = std::env::args()
+        .find(|argument| matches!(argument.as_str(), "hit" | "miss" | "overwrite" | "evict"));
+    let Some(case) = case else {
+        println!("say what is to be counted: hit, miss, overwrite or evict (see the file's head)");
+        return;
+    };
+    let room = if case == "evict" {
+        ENTRIES
+    } else {
+        ENTRIES * 4
+    };
+    let config = Config {
+        seed: Some(1),
+        ..Config::new(room * ENTRY_BYTES)
+    };
+    let cache = Cache::new(config).expect("a valid configuration");
+    let handle = cache.handle();
+    let present: Vec<Key> = (0..ENTRIES).map(key).collect();
+    for key in &present {
+        handle.set(key, &VALUE, 0, HOUR).expect("there is room");
+    }
+    let absent: Vec<Key> = (ENTRIES..ENTRIES + OPERATIONS as u64).map(key).collect();
+    let popular = zipf(&present, OPERATIONS, 7);
+    match case.as_str() {
+        "hit" => assert_eq!(reads_counted(&handle, &popular), OPERATIONS * VALUE.len()),
+        "miss" => assert_eq!(reads_counted(&handle, &absent), 0),
+        "overwrite" => writes_counted(&handle, &popular),
+        _ => writes_counted(&handle, &absent),
+    }
+    println!("{OPERATIONS} operations: {case}");
+}
