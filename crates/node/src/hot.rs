@@ -1,5 +1,5 @@
-//! The functions that a service calls per request: one native call each, and no allocation on a hit whose key is
-//! shorter than 1 KiB and whose value fits the handle's buffers.
+//! The functions that a service calls per request: one native call each, and no allocation on a hit whose key has
+//! fewer than 511 characters and whose value fits the handle's buffers.
 
 use nearcache_engine::Ttl;
 
