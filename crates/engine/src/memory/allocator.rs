@@ -214,7 +214,8 @@ impl Allocator {
         let wanted = (touched + HUGE_PAGE_BYTES / 2)
             .next_multiple_of(HUGE_PAGE_BYTES)
             .min(region.bytes());
-        let populated = self.populated.swap(wanted, Ordering::Relaxed);
+        let populated = self.populated.load(Ordering::Relaxed);
+        self.populated.store(wanted, Ordering::Relaxed);
         let from = touched.next_multiple_of(HUGE_PAGE_BYTES).max(populated);
         if from < wanted {
             region.populate(from, wanted - from);
