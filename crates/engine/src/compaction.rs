@@ -16,23 +16,26 @@ use crate::memory::region::Loc;
 /// A page that is not empty after this many passes is put back to use: something in it is being
 /// filled or read for long.
 const PASSES_MAX: u32 = 8;
+/// After this many tries of one write the page with the most free slots will do, whatever is left in
+/// it: until one of many sizes has a page's worth free, megabytes would have to be evicted.
+const PATIENCE: u32 = 4;
 /// Slots that one call moves, so that no write takes long; what it can't wait for it evicts.
 const SLOTS_PER_CALL: usize = 64;
 /// Bytes of slots that one call moves, but at least one slot.
 const BYTES_PER_CALL: usize = 64 * 1024;
 
 impl Engine {
-    /// Works on emptying one page; true if that may have made room. Its slots come back through
+    /// Works on emptying one page, at the caller's `attempt`; true if that may have made room. Its slots come back through
     /// limbo. The later passes over a page mostly wait for readers, and must not keep the caller from
     /// making room otherwise: what is left may be what `clear` took out of the index, which has to be
     /// reaped first.
-    pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<bool, Error> {
+    pub(crate) fn empty_a_page(&self, own: &ReaderSlot, attempt: u32) -> Result<bool, Error> {
         let Ok(mut current) = self.emptying.try_lock() else {
             // Another thread is at it.
             return Ok(false);
         };
         let allocator = &self.common.allocator;
-        let Some(mut emptying) = current.take().or_else(|| self.choose_page()) else {
+        let Some(mut emptying) = current.take().or_else(|| self.choose_page(attempt)) else {
             return Ok(false);
         };
         let classes = &allocator.records().classes;
@@ -51,15 +54,21 @@ impl Engine {
             }
         }
         if done == slots {
-            // Not at the end of the page yet, or just there: the next call will see.
+            // Not at the end of the page yet, or just there: the next call will see. In the first
+            // pass the caller shall come back instead of evicting: it has moved what it paid for.
             emptying.next += done;
             *current = Some(emptying);
-            return Ok(false);
+            return Ok(emptying.passes == 0);
         }
         emptying.next = 0;
         emptying.passes += 1;
         self.hand_over_all(0..self.shards.len())?;
-        self.common.collect(Some(own));
+        // All that was moved, or the page is not empty yet and the caller would evict instead.
+        for _ in 0..=classes.slots_per_page(emptying.class) / SLOTS_PER_CALL {
+            if !self.common.collect(Some(own)) {
+                break;
+            }
+        }
         let give_up = emptying.passes >= PASSES_MAX;
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
         if !ended {
@@ -68,8 +77,8 @@ impl Engine {
         Ok(emptying.passes == 1 || ended && !give_up)
     }
 
-    fn choose_page(&self) -> Option<Emptying> {
-        let class = self.common.allocator.sparse_class()?;
+    fn choose_page(&self, attempt: u32) -> Option<Emptying> {
+        let class = self.common.allocator.sparse_class(attempt > PATIENCE)?;
         self.common.allocator.begin_emptying(class)
     }
 

@@ -124,7 +124,7 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<(), Error> {
         // Free slots of other sizes come before live entries.
-        if self.empty_a_page(own)? {
+        if self.empty_a_page(own, attempt)? {
             return Ok(());
         }
         let common = &self.common;
