@@ -19,34 +19,27 @@ use std::sync::TryLockError;
 /// A page that is not empty after this many passes is put back to use: something in it is being
 /// filled or read for long.
 const PASSES_MAX: u32 = 8;
+/// After this many tries of one write the page with the most free slots will do, whatever is left in
+/// it: until one of many sizes has a page's worth free, megabytes would have to be evicted.
+const PATIENCE: u32 = 4;
 /// Slots that one call moves, so that no write takes long; what it can't wait for it evicts.
 const SLOTS_PER_CALL: usize = 64;
 /// Bytes of slots that one call moves, but at least one slot.
 const BYTES_PER_CALL: usize = 64 * 1024;
 
-/// What one call did for a page that is to be emptied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Emptied {
-    /// There is no such page, or it waits for others.
-    Nothing,
-    /// Some of its slots; the next calls go on.
-    Partly,
-    /// It was gone through: that may have made room.
-    MadeRoom,
-}
-
 impl Engine {
-    /// Works on emptying one page. Its slots come back through limbo. The later passes over a page mostly wait for readers, and must not keep the caller from
-    /// making room otherwise: what is left may be what `clear` took out of the index, which has to be
-    /// reaped first.
-    pub(crate) fn empty_a_page(&self, own: &ReaderSlot) -> Result<Emptied, Error> {
+    /// Works on emptying one page, at the caller's `attempt`; true if that may have made room, or will
+    /// soon. Its slots come back through limbo. The later passes over a page mostly wait for readers, and
+    /// must not keep the caller from making room otherwise: what is left may be what `clear` took out of
+    /// the index, which has to be reaped first.
+    pub(crate) fn empty_a_page(&self, own: &ReaderSlot, attempt: u32) -> Result<bool, Error> {
         let Some(mut current) = self.lock_emptying() else {
             // Another thread is at it.
-            return Ok(Emptied::Nothing);
+            return Ok(false);
         };
         let allocator = &self.common.allocator;
-        let Some(mut emptying) = current.take().or_else(|| self.choose_page()) else {
-            return Ok(Emptied::Nothing);
+        let Some(mut emptying) = current.take().or_else(|| self.choose_page(attempt)) else {
+            return Ok(false);
         };
         // Here, too, while it is worked on: so it is not forgotten if something fails.
         *current = Some(emptying);
@@ -68,25 +61,27 @@ impl Engine {
             }
         }
         if done == slots {
-            // Not at the end of the page yet, or just there: the next call will see.
+            // Not at the end of the page yet, or just there: the next call will see. In the first
+            // pass the caller shall come back instead of evicting: it has moved what it paid for.
             emptying.next += done;
             *current = Some(emptying);
-            return Ok(Emptied::Partly);
+            return Ok(emptying.passes == 0);
         }
         emptying.next = 0;
         emptying.passes += 1;
         self.hand_over_all(0..self.shards.len())?;
-        self.common.collect(Some(own));
+        // All that was moved, or the page is not empty yet and the caller would evict instead.
+        for _ in 0..=classes.slots_per_page(emptying.class) / SLOTS_PER_CALL {
+            if !self.common.collect(Some(own)) {
+                break;
+            }
+        }
         let give_up = emptying.passes >= PASSES_MAX;
         fault::point();
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
         fault::point();
         *current = (!ended).then_some(emptying);
-        Ok(if emptying.passes == 1 || ended && !give_up {
-            Emptied::MadeRoom
-        } else {
-            Emptied::Nothing
-        })
+        Ok(emptying.passes == 1 || ended && !give_up)
     }
 
     /// The right to empty pages, unless another thread has it. If that died, its page is found again.
@@ -103,8 +98,8 @@ impl Engine {
         }
     }
 
-    fn choose_page(&self) -> Option<Emptying> {
-        let class = self.common.allocator.sparse_class()?;
+    fn choose_page(&self, attempt: u32) -> Option<Emptying> {
+        let class = self.common.allocator.sparse_class(attempt > PATIENCE)?;
         self.common.allocator.begin_emptying(class)
     }
 

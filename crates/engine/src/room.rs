@@ -4,7 +4,6 @@
 //! batch by policy, from the record's own shard or a fuller one; take back what readers have finished
 //! with. Nothing here holds a lock while it takes another shard's.
 
-use crate::compaction::Emptied;
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
@@ -126,9 +125,7 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<(), Error> {
         // Free slots of other sizes come before live entries.
-        let emptied = self.empty_a_page(own)?;
-        let is_page = slot_bytes >= self.common.layout.page_bytes as u64;
-        if emptied == Emptied::MadeRoom || emptied == Emptied::Partly && is_page {
+        if self.empty_a_page(own, attempt)? {
             return Ok(());
         }
         let common = &self.common;
@@ -145,12 +142,9 @@ impl Engine {
             give_way(attempt);
             return Ok(());
         }
-        // A page that is on its way makes more room than a batch of small ones would.
-        let slots_max = if is_page || emptied == Emptied::Partly {
-            1
-        } else {
-            BATCH_SLOTS_MAX
-        };
+        // A page's worth is a batch already.
+        let is_page = slot_bytes >= common.layout.page_bytes as u64;
+        let slots_max = if is_page { 1 } else { BATCH_SLOTS_MAX };
         self.evict_batch(slot_bytes, slots_max, shard)?;
         common.collect(Some(own));
         Ok(())

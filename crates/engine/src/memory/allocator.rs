@@ -22,6 +22,9 @@ use crate::sync::{
 pub(super) const IN_POOL: u16 = u16::MAX;
 /// The state of a page that is being emptied.
 pub(super) const EMPTYING: u8 = 1;
+/// The state of a page that could not be emptied, until one of its slots is freed: what is in it may be
+/// what the very writer that needs room has allocated and not published yet.
+const STUBBORN: u8 = 2;
 /// Pages that only the index and relocated records may take, so that neither is stuck when entries
 /// fill the rest.
 const RESERVED_PAGES: usize = 1;
@@ -307,6 +310,9 @@ impl Allocator {
         state.used -= 1;
         fault::point();
         let emptying = meta.state.load(Ordering::Relaxed) == EMPTYING;
+        if !emptying {
+            meta.state.store(0, Ordering::Relaxed);
+        }
         if used + 1 == self.records.classes.slots_per_page(class) && !emptying {
             self.link(state, page);
         }
@@ -383,16 +389,21 @@ impl Allocator {
     }
 
     /// A class of entries whose free slots would hold all that one of its pages holds: the one with
-    /// the most free bytes.
-    pub(crate) fn sparse_class(&self) -> Option<Class> {
+    /// the most free bytes. With `any`, the one with the most of all that have a free slot.
+    pub(crate) fn sparse_class(&self, any: bool) -> Option<Class> {
         let classes = &self.records.classes;
         (0..classes.len() as u16)
             .map(Class)
             .filter(|class| classes.use_of(*class) != Use::Index)
             .filter_map(|class| {
                 let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed);
-                (free >= classes.slots_per_page(class))
-                    .then(|| (free * classes.slot_bytes(class), class))
+                (free
+                    >= if any {
+                        1
+                    } else {
+                        classes.slots_per_page(class)
+                    })
+                .then(|| (free * classes.slot_bytes(class), class))
             })
             .max()
             .map(|(_, class)| class)
@@ -415,8 +426,10 @@ impl Allocator {
                 break;
             }
             let meta = &self.pages[cursor as usize - 1];
-            let candidate = (meta.used.load(Ordering::Relaxed), cursor - 1);
-            best = Some(best.map_or(candidate, |best| best.min(candidate)));
+            if meta.state.load(Ordering::Relaxed) != STUBBORN {
+                let candidate = (meta.used.load(Ordering::Relaxed), cursor - 1);
+                best = Some(best.map_or(candidate, |best| best.min(candidate)));
+            }
             cursor = meta.next.load(Ordering::Relaxed);
         }
         let (_, page) = best?;
@@ -444,7 +457,7 @@ impl Allocator {
             self.release_page(&mut state, page, class);
             self.note_free_slots(&state, class);
         } else if give_up {
-            meta.state.store(0, Ordering::Relaxed);
+            meta.state.store(STUBBORN, Ordering::Relaxed);
             fault::point();
             self.link(&mut state, page);
         }
@@ -539,5 +552,40 @@ impl Freeing<'_> {
         for chunk in allocator.records().take_chunks(loc) {
             self.free(chunk);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::classes::ClassTable;
+    use crate::memory::region::Region;
+
+    #[test]
+    fn a_page_that_could_not_be_emptied_is_left_alone_until_one_of_its_slots_is_freed() {
+        let (page_bytes, page_count) = (4096, 200);
+        let region = Region::reserve(HEAD_BYTES + page_bytes * page_count).unwrap();
+        let classes = ClassTable::new(page_bytes, page_count);
+        let class = classes.for_record(1_000);
+        let allocator = Allocator::new(Records::new(region, classes), page_bytes, page_count);
+        let allocate = || allocator.allocate(class, Purpose::Entry).unwrap();
+        let per_page = allocator.records().classes.slots_per_page(class);
+        let slots: Vec<Loc> = (0..per_page * 2).map(|_| allocate()).collect();
+        // One slot of the first page stays in use, as a record that is being filled does; all but one of
+        // the second.
+        slots[1..per_page]
+            .iter()
+            .for_each(|slot| allocator.free(*slot));
+        allocator.free(slots[per_page]);
+        let first = allocator.begin_emptying(class).unwrap();
+        assert_eq!(first.page, allocator.page_of(slots[0]));
+        assert!(allocator.end_emptying(first.page, class, true));
+        let second = allocator.begin_emptying(class).unwrap();
+        assert_eq!(second.page, allocator.page_of(slots[per_page]));
+        assert!(allocator.end_emptying(second.page, class, true));
+        assert!(allocator.begin_emptying(class).is_none());
+        allocator.free(slots[per_page + 1]);
+        let again = allocator.begin_emptying(class).unwrap();
+        assert_eq!(again.page, second.page);
     }
 }
