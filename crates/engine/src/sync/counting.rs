@@ -83,4 +83,8 @@ impl<T> Mutex<T> {
         update(self);
         self.0.try_lock()
     }
+
+    pub(crate) fn clear_poison(&self) {
+        self.0.clear_poison();
+    }
 }
