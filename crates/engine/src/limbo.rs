@@ -154,7 +154,7 @@ impl Limbo {
         fault::point();
     }
 
-    /// Frees some of what no reader can be looking at; true if there is more of it. `own` as for
+    /// Frees some of what no reader can be looking at; true if there may be more of it. `own` as for
     /// [`Epoch::advance`].
     pub(crate) fn collect(
         &self,
@@ -180,7 +180,8 @@ impl Limbo {
             (oldest_reader, has_advanced) = (bags.oldest_reader, true);
             fault::point();
         }
-        let more = records >= RECORDS_PER_COLLECT && self.has_older_than(oldest_reader);
+        // Perhaps only after another barrier, or not at all: the next call will see.
+        let more = records >= RECORDS_PER_COLLECT && !lock(&self.bags).waiting.is_empty();
         // Relaxed: who misses it collects when the limits say so, or is the helper thread.
         self.has_leftovers.store(more.into(), Ordering::Relaxed);
         more
@@ -210,11 +211,6 @@ impl Limbo {
         let is_older = bags.waiting.front().is_some_and(|bag| bag.stamp < epoch);
         let bag = is_older.then(|| bags.waiting.pop_front()).flatten()?;
         Some(Unfreed { limbo: self, bag })
-    }
-
-    fn has_older_than(&self, epoch: u64) -> bool {
-        let bags = lock(&self.bags);
-        bags.waiting.front().is_some_and(|bag| bag.stamp < epoch)
     }
 
     /// Records and index blocks that wait.

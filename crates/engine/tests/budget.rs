@@ -288,3 +288,27 @@ fn limit_address_space(bytes: libc::rlim_t) {
     // SAFETY: `limit` is readable and of the type that the function takes.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
 }
+
+#[test]
+fn maintenance_gives_back_all_that_waits_however_much_it_is() {
+    let (clock, _manual) = Clock::manual();
+    let config = Config {
+        clock,
+        ..Config::new(1 << 20)
+    };
+    let cache = Cache::new(config).unwrap();
+    let handle = cache.handle();
+    for count in (1..700u32).step_by(9) {
+        let names: Vec<_> = (0..count).map(|n| format!("{count}:{n}")).collect();
+        for name in &names {
+            handle
+                .set(name.as_bytes(), b"value", 0, Ttl::Forever)
+                .unwrap();
+        }
+        for name in &names {
+            assert!(handle.delete(name.as_bytes()).unwrap());
+        }
+        cache.maintain();
+        assert_eq!(cache.stats().memory_retired, 0, "{count} deleted");
+    }
+}
