@@ -231,7 +231,7 @@ struct Unfreed<'a> {
 impl Drop for Unfreed<'_> {
     fn drop(&mut self) {
         let content = std::mem::take(&mut self.bag.content);
-        if content.records > 0 || !content.is_empty() {
+        if !content.is_empty() {
             let stamp = self.bag.stamp;
             // It is among the oldest.
             lock(&self.limbo.bags)
