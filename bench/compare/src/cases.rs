@@ -164,15 +164,9 @@ impl<'a, const N: usize> Stores<'a, N> {
             }
         }
         store.settle();
-        let watched = store.attach();
-        self.held.push((
-            S::NAME,
-            Box::new(move || {
-                watched.settle();
-                watched.len()
-            }),
-        ));
-        let mut threads: Vec<S> = (0..case.threads()).map(|_| store.attach()).collect();
+        self.held.push((S::NAME, store.counter()));
+        let others = if case.threads() > 1 { case.threads() } else { 0 };
+        let mut threads: Vec<S> = (0..others).map(|_| store.attach()).collect();
         let batch = move |keys: &[[u8; N]]| match case {
             Case::Hit | Case::Miss => {
                 let sum = read(&store, keys, &value);

@@ -23,6 +23,17 @@ pub trait Store<const N: usize>: Sized + Send {
     fn len(&self) -> usize;
     /// Ends what is still going on in the background.
     fn settle(&self) {}
+    /// Counts the entries, once all is settled.
+    fn counter(&self) -> Box<dyn Fn() -> usize>
+    where
+        Self: 'static,
+    {
+        let watched = self.attach();
+        Box::new(move || {
+            watched.settle();
+            watched.len()
+        })
+    }
 }
 
 fn copy(value: &[u8], out: &mut [u8]) -> usize {
@@ -78,6 +89,12 @@ impl<const N: usize> Store<N> for Nearcache {
 
     fn len(&self) -> usize {
         self.0.len() as usize
+    }
+
+    /// Without another handle: one that is alone writes in place.
+    fn counter(&self) -> Box<dyn Fn() -> usize> {
+        let cache = self.0.clone();
+        Box::new(move || cache.len() as usize)
     }
 }
 

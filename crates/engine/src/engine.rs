@@ -21,7 +21,7 @@ use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
-use crate::sync::{AtomicUsize, CacheAligned, Mutex};
+use crate::sync::{Arc, AtomicUsize, CacheAligned, Mutex};
 use crate::unpublished::Unpublished;
 
 /// The sketch's period is adjusted once in this many writes of a shard.
@@ -99,6 +99,16 @@ impl Engine {
 
     pub(crate) fn records(&self) -> &Records {
         self.common.allocator.records()
+    }
+
+    /// A slot for a new reader. When it returns nobody is writing over a record in place, nor will anybody begin to
+    /// while there is more than one reader (see `overwrite`).
+    pub(crate) fn register_reader(&self) -> Arc<ReaderSlot> {
+        let slot = self.common.epoch.register();
+        for shard in &self.shards {
+            shard.0.pass_through();
+        }
+        slot
     }
 
     pub(crate) fn shard_index(&self, hash: KeyHash) -> usize {
@@ -187,6 +197,12 @@ impl Engine {
             expiry,
             hash,
         };
+        if condition == Condition::Always
+            && own.expects_overwrite()
+            && self.overwrite_in_place(&new, shard, now, own)?
+        {
+            return Ok(true);
+        }
         {
             // The line that publishing will read arrives while room is made and the record filled.
             let _pin = self.common.epoch.pin(own);
@@ -275,7 +291,8 @@ impl Engine {
             let mut locked = self.lock(shard)?;
             // Should this thread die in the middle, the shard's repair takes care of the record.
             locked.state.in_hand.coming = new.lend();
-            let published = locked.publish(hash, key, loc, condition, self.common.clock.now());
+            let now = self.common.clock.now();
+            let published = locked.publish(hash, key, loc, condition, now, own);
             locked.state.in_hand.coming = Loc::NONE;
             if !matches!(published, Ok(true)) {
                 new.take_back();

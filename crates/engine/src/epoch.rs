@@ -21,7 +21,9 @@
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
 use crate::fault;
-use crate::sync::{Arc, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
+use crate::sync::{
+    Arc, AtomicU8, AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock,
+};
 
 /// A slot's value while its reader is not pinned. Epochs start at 1.
 const QUIESCENT: u64 = 0;
@@ -29,12 +31,28 @@ const QUIESCENT: u64 = 0;
 /// One reader's announcement, on cache lines of its own.
 pub(crate) struct ReaderSlot {
     announced: CacheAligned<AtomicU64>,
+    /// 1 if the owner's last write found a record that it could have written over. A hint, the owner's
+    /// alone.
+    expects_overwrite: AtomicU8,
+}
+
+impl ReaderSlot {
+    pub(crate) fn expects_overwrite(&self) -> bool {
+        self.expects_overwrite.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn expect_overwrite(&self, expected: bool) {
+        self.expects_overwrite
+            .store(u8::from(expected), Ordering::Relaxed);
+    }
 }
 
 /// The global epoch and the registry of reader slots.
 pub(crate) struct Epoch {
     global: CacheAligned<AtomicU64>,
     slots: Mutex<Vec<Arc<ReaderSlot>>>,
+    /// How many slots there are.
+    readers: AtomicU32,
     barrier: Barrier,
 }
 
@@ -57,6 +75,7 @@ impl Epoch {
         Self {
             global: CacheAligned(AtomicU64::new(1)),
             slots: Mutex::new(Vec::new()),
+            readers: AtomicU32::new(0),
             barrier,
         }
     }
@@ -64,13 +83,32 @@ impl Epoch {
     pub(crate) fn register(&self) -> Arc<ReaderSlot> {
         let slot = Arc::new(ReaderSlot {
             announced: CacheAligned(AtomicU64::new(QUIESCENT)),
+            expects_overwrite: AtomicU8::new(0),
         });
-        lock(&self.slots).push(Arc::clone(&slot));
+        let mut slots = lock(&self.slots);
+        slots.push(Arc::clone(&slot));
+        // Relaxed: who registers passes through every shard's lock before it reads, which is what
+        // tells the writers (see `is_only_reader`).
+        self.readers.fetch_add(1, Ordering::Relaxed);
         slot
     }
 
     pub(crate) fn unregister(&self, slot: &Arc<ReaderSlot>) {
-        lock(&self.slots).retain(|other| !Arc::ptr_eq(other, slot));
+        let mut slots = lock(&self.slots);
+        slots.retain(|other| !Arc::ptr_eq(other, slot));
+        // Release: partner of the acquire in `is_only_reader`: all that this reader has read happens
+        // before what the last one writes over it.
+        self.readers.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether `own` is the only reader there is, and not pinned. Under a shard's lock that stays true, for the records
+    /// of that shard, until the lock is let go: whoever registers passes through every shard's lock
+    /// before it reads.
+    #[inline]
+    pub(crate) fn is_only_reader(&self, own: &ReaderSlot) -> bool {
+        // Acquire: partner of the release in `unregister`.
+        self.readers.load(Ordering::Acquire) == 1
+            && own.announced.0.load(Ordering::Relaxed) == QUIESCENT
     }
 
     /// Announces that `slot`'s reader is looking at shared memory until the guard is dropped.
@@ -94,6 +132,12 @@ impl Epoch {
             Barrier::Plain => fence(Ordering::SeqCst),
         }
         Pin { slot: Some(slot) }
+    }
+
+    /// Whether there is only one reader. A hint: another may be registering.
+    #[inline(always)]
+    pub(crate) fn has_one_reader(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) == 1
     }
 
     /// The stamp for what has just been unlinked. Call it under the lock that `advance` is called

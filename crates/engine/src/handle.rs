@@ -69,7 +69,7 @@ struct Read<const COUNTED: bool, const WATCHING: bool>;
 impl Handle {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         Self {
-            slot: engine.common.epoch.register(),
+            slot: engine.register_reader(),
             counts: engine.read_counts.register(),
             changes_seen: AtomicU64::new(engine.common.changes.position()),
             drain_buffer: RefCell::new(Vec::new()),
@@ -400,6 +400,13 @@ impl Handle {
             }
         }
         Ok(deleted)
+    }
+
+    /// Whether no other handle of this cache exists at the moment: a [`Value`] that is kept for long
+    /// then holds up nobody else's writes.
+    #[inline]
+    pub fn is_only_one(&self) -> bool {
+        self.engine.common.epoch.has_one_reader()
     }
 
     /// Counts hits that an L0 answered without asking.

@@ -59,6 +59,8 @@ mod memory;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(not(loom))]
+mod overwrite;
+#[cfg(not(loom))]
 mod policy;
 #[cfg(not(loom))]
 mod prefetch;

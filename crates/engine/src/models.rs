@@ -72,6 +72,37 @@ impl<'a> L0<'a> {
     }
 }
 
+/// `Engine::overwrite_in_place` against `Engine::register_reader` and `Handle::drop`: what is written
+/// over in place nobody is reading, however readers come and go.
+#[test]
+fn loom_a_value_is_written_in_place_only_while_nobody_reads() {
+    loom::model(|| {
+        let shared = Arc::new((Epoch::new(), Mutex::new(()), Watched::new(1)));
+        let own = shared.0.register();
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (epoch, shard, value) = &*shared;
+                let slot = epoch.register();
+                drop(lock(shard));
+                {
+                    let _pin = epoch.pin(&slot);
+                    value.read();
+                }
+                epoch.unregister(&slot);
+            })
+        };
+        let (epoch, shard, value) = &*shared;
+        for next in 2..4 {
+            let _shard = lock(shard);
+            if epoch.is_only_reader(&own) {
+                value.write(next);
+            }
+        }
+        reader.join().unwrap();
+    });
+}
+
 /// `LockedShard::touch` against `get_watched` and `Value::expiry_tick`; another L0 has marked the record
 /// before, or is just doing so.
 #[test]

@@ -10,6 +10,7 @@
 
 use crate::clock::Expiry;
 use crate::common::Common;
+use crate::epoch::ReaderSlot;
 use crate::expiry::{Due, Wheel};
 use crate::fault;
 use crate::hash::KeyHash;
@@ -125,6 +126,11 @@ impl Shard {
         }
     }
 
+    /// Waits for whoever holds the lock. What a writer that died left behind stays for the next one who locks.
+    pub(crate) fn pass_through(&self) {
+        drop(self.state.lock());
+    }
+
     /// The lock of a writer that died: repairs what it left behind.
     #[cold]
     fn take_over<'a>(
@@ -200,6 +206,7 @@ impl LockedShard<'_> {
         new: Loc,
         condition: Condition,
         now: u64,
+        own: &ReaderSlot,
     ) -> Result<bool, NeedsRoom> {
         let existing = self.index.place_of_key(&self.common.allocator, hash, key);
         if !self.holds(condition, existing.map(|place| place.loc), now) {
@@ -209,6 +216,7 @@ impl LockedShard<'_> {
         self.records().set_version(new, version);
         Wheel::leave_out(self.records(), new);
         fault::point();
+        own.expect_overwrite(existing.is_some_and(|old| self.records().are_alike(old.loc, new)));
         match existing {
             Some(old) => self.supersede(hash, key, old, new),
             None => self.add(hash, new)?,
@@ -328,22 +336,33 @@ impl LockedShard<'_> {
 
     /// Changes when a live record expires. False where only a copy of the record can express it.
     pub(crate) fn touch(&mut self, loc: Loc, key: &[u8], expiry: Expiry, now: u64) -> bool {
-        let records = self.common.allocator.records();
-        let header = records.header(loc);
+        let header = self.common.allocator.records().header(loc);
         let before = header.expiry().remaining_ms(now);
-        if !header.set_expiry(expiry) {
+        if !self.renew_expiry(loc, expiry, now) {
             return false;
         }
         fault::point();
-        let shorter = expiry.remaining_ms(now) < before;
-        if shorter || !Wheel::is_filed(records, loc) {
+        if expiry.remaining_ms(now) < before && header.take_watched() {
+            self.common.changes.append(key);
+        }
+        true
+    }
+
+    /// Changes when a live record expires, and files it anew if that is earlier than before. False
+    /// where only a copy of the record can express it.
+    pub(crate) fn renew_expiry(&mut self, loc: Loc, expiry: Expiry, now: u64) -> bool {
+        let records = self.common.allocator.records();
+        let header = records.header(loc);
+        let before = header.expiry();
+        if !header.set_expiry(expiry) {
+            return false;
+        }
+        let shorter = || expiry.remaining_ms(now) < before.remaining_ms(now);
+        if !Wheel::is_filed(records, loc) || expiry != before && shorter() {
+            fault::point();
             self.state.wheel.unlink(records, loc);
             fault::point();
             self.file(loc, now);
-        }
-        fault::point();
-        if shorter && header.take_watched() {
-            self.common.changes.append(key);
         }
         true
     }

@@ -29,6 +29,14 @@ impl State {
         self.0.store(version, Ordering::Relaxed);
     }
 
+    /// Another version in the same ring. Under the shard's lock.
+    pub(crate) fn set_version(&self, version: u32) {
+        debug_assert!(version <= VERSION_MASK);
+        let ring = self.0.load(Ordering::Relaxed) & !VERSION_MASK;
+        // Release: as in `set_ring`.
+        self.0.store(ring | version, Ordering::Release);
+    }
+
     pub(crate) fn version(&self) -> u32 {
         self.0.load(Ordering::Relaxed) & VERSION_MASK
     }

@@ -30,6 +30,15 @@ impl WatchFlags {
         self.0.store(kind << KIND_SHIFT, Ordering::Relaxed);
     }
 
+    /// Another kind, for a record that nobody else can look at now. True if an L0 holds a copy, which must be told; the
+    /// mark is taken off.
+    pub(crate) fn renew(&self, kind: u8) -> bool {
+        // Relaxed, no read-modify-write: nobody is there to race with.
+        let was_watched = self.0.load(Ordering::Relaxed) & WATCHED != 0;
+        self.reset(kind);
+        was_watched
+    }
+
     pub(crate) fn kind(&self) -> u8 {
         self.0.load(Ordering::Relaxed) >> KIND_SHIFT
     }

@@ -1,13 +1,14 @@
 //! What the benchmarks need of the addon and nobody else, built with the feature `bench` into a file of its own.
 //!
 //! Two bare native calls to compare `get` and `set` with: they read the same strings, return a string as long as the
-//! one that `get` returns, and do nothing in between. And two counters of what the calling thread has done: native calls
+//! one that `get` returns, and do nothing in between. Two more over the least that a cache could be ([`floor`](crate::floor)):
+//! what no cache can go below that holds its values itself. And two counters of what the calling thread has done: native calls
 //! that went through entry.rs, and allocations of Rust code. The engine's helper thread allocates at every tick, whoever
 //! reads or not: counted for the process, that would pass for the cost of reads. The bare calls do not pass entry.rs, so
 //! neither counter slows them.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -17,7 +18,9 @@ use napi::bindgen_prelude::Object;
 use napi_sys as sys;
 
 use crate::errors::Failure;
+use crate::floor::Floor;
 use crate::js::{Env, Val};
+use crate::keys::{self, KeyBuffer};
 
 /// What `benchBare` returns: ASCII, as long as the values of the benchmarks.
 const RESULT: [u8; 100] = [b'x'; 100];
@@ -77,9 +80,11 @@ unsafe impl GlobalAlloc for Counting {
 
 type Function = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
-const FUNCTIONS: [(&CStr, Function); 4] = [
+const FUNCTIONS: [(&CStr, Function); 6] = [
     (c"benchBare", bench_bare),
     (c"benchBareSet", bench_bare_set),
+    (c"benchFloor", bench_floor),
+    (c"benchFloorSet", bench_floor_set),
     (c"benchCalls", bench_calls),
     (c"benchAllocations", bench_allocations),
 ];
@@ -141,6 +146,43 @@ unsafe extern "C" fn bench_bare_set(
     let (env, [key, value]) = unsafe { arguments(env, info) };
     read(env, key);
     read(env, value);
+    Val::UNDEFINED.raw()
+}
+
+thread_local! {
+    static FLOOR: RefCell<Floor> = const { RefCell::new(Floor::new()) };
+}
+
+/// `benchFloor(key)`: a new string of the value that the floor has, or `undefined`.
+unsafe extern "C" fn bench_floor(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: Node calls this function with env and info of this call.
+    let (env, [key]) = unsafe { arguments(env, info) };
+    let mut buffer = KeyBuffer::new();
+    let Ok(key) = keys::read(env, key, &mut buffer) else {
+        return ptr::null_mut();
+    };
+    FLOOR.with_borrow(|floor| match floor.get(&key) {
+        Some(value) => env.latin1(value).map_or(ptr::null_mut(), Val::raw),
+        None => ptr::null_mut(),
+    })
+}
+
+/// `benchFloorSet(key, value)`: stores the first 100 characters of a string.
+unsafe extern "C" fn bench_floor_set(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: Node calls this function with env and info of this call.
+    let (env, [key, value]) = unsafe { arguments(env, info) };
+    let (mut key_buffer, mut value_buffer) = (KeyBuffer::new(), KeyBuffer::new());
+    let key = keys::read(env, key, &mut key_buffer);
+    let value = keys::read(env, value, &mut value_buffer);
+    if let (Ok(key), Ok(value)) = (key, value) {
+        FLOOR.with_borrow_mut(|floor| floor.set(&key, &value));
+    }
     Val::UNDEFINED.raw()
 }
 

@@ -76,7 +76,7 @@ fn delete_by_prefix<'c>(call: &Call<'c, 1>) -> Result<Val<'c>, Failure> {
 
 fn scan_keys<'c>(call: &Call<'c, 3>) -> Result<Val<'c>, Failure> {
     let live = call.handle.live()?;
-    let [cursor, prefix, limit] = call.args;
+    let [cursor, prefix, limit] = *call.args;
     let (Some(cursor), Some(limit)) = (call.env.as_number(cursor), call.env.as_number(limit))
     else {
         return Err(Failure::InvalidOption(

@@ -16,8 +16,9 @@ use crate::js::{Env, Val};
 pub struct Call<'c, const ARGS: usize> {
     pub env: Env<'c>,
     pub handle: &'c Handle,
-    /// As many as were asked for; the missing ones are `undefined`.
-    pub args: [Val<'c>; ARGS],
+    /// As many as were asked for; the missing ones are `undefined`. Where Node wrote them: copied in pairs they
+    /// would have to wait for its stores.
+    pub args: &'c [Val<'c>; ARGS],
     /// How many the caller gave.
     pub given: usize,
 }
@@ -34,16 +35,17 @@ pub unsafe fn run<'c, const ARGS: usize>(
 ) -> sys::napi_value {
     #[cfg(feature = "bench")]
     crate::bench::count_call();
-    let mut args = [ptr::null_mut(); ARGS];
+    let mut args = [Val::UNDEFINED; ARGS];
     let mut given = ARGS;
     let mut data = ptr::null_mut();
-    // SAFETY: env and info are of this call; `args` has room for `given` values; `this` is not wanted.
+    // SAFETY: env and info are of this call; `args` has room for `given` values, which a `Val` is (of this call);
+    // `this` is not wanted.
     let status = unsafe {
         sys::napi_get_cb_info(
             env,
             info,
             &mut given,
-            args.as_mut_ptr(),
+            args.as_mut_ptr().cast(),
             ptr::null_mut(),
             &mut data,
         )
@@ -55,8 +57,8 @@ pub unsafe fn run<'c, const ARGS: usize>(
     let env = unsafe { Env::from_raw(env) };
     // SAFETY: `data` is the handle that the function was tied to: it lives as long as the function.
     let handle = unsafe { &*data.cast_const().cast::<Handle>() };
-    // SAFETY: values of this call.
-    let args = args.map(|raw| unsafe { Val::from_raw(raw) });
+    // SAFETY: the array outlives `call`, and a result, which is a value, can't refer to it.
+    let args = unsafe { &*ptr::from_ref(&args) };
     let call = Call {
         env,
         handle,

@@ -13,9 +13,9 @@ use crate::values;
 
 native! {
     /// `get(key)`: counts a hit or a miss; with an L0, hot entries become watched.
-    get[1] = |call| look_up(call, Counted::Yes);
+    get[1] = |call| look_up::<true>(call);
     /// `peek(key)`: no statistics, no frequency.
-    peek[1] = |call| look_up(call, Counted::No);
+    peek[1] = |call| look_up::<false>(call);
     /// `set(key, value, ttlMs?)` of a string, a number or null.
     set[3] = |call| set_native(call, Unless::Never).map(|_| Val::UNDEFINED);
     /// `setIfAbsent(key, value, ttlMs?)`: as `set`, if there is no such entry; whether it did.
@@ -34,27 +34,41 @@ native! {
     touch[2] = |call| with_key(call, set_ttl);
 }
 
-/// Whether a look-up counts in the statistics and for the entry's frequency.
-#[derive(Clone, Copy)]
-enum Counted {
-    Yes,
-    No,
-}
-
+/// `COUNTED`: in the statistics, and for the entry's frequency.
 #[inline(always)]
-fn look_up<'c>(call: &Call<'c, 1>, counted: Counted) -> Result<Val<'c>, Failure> {
+fn look_up<'c, const COUNTED: bool>(call: &Call<'c, 1>) -> Result<Val<'c>, Failure> {
     with_key(call, |call, live, key| {
-        let take = |value: nearcache_engine::Value<'_>| values::take(live, &value);
-        let taken = match counted {
-            Counted::No => live.engine.peek(key, take),
-            Counted::Yes if live.watch => live.engine.get_watched(key, take),
-            Counted::Yes => live.engine.get(key, take),
+        // Making a string may collect garbage, for milliseconds in which the engine would be pinned. That holds up
+        // nobody where no other thread uses the cache, and saves a second copy.
+        let taken = if live.engine.is_only_one() {
+            find::<COUNTED, _>(live, key, |value| {
+                values::take::<true>(call.env, live, &value)
+            })
+        } else {
+            find::<COUNTED, _>(live, key, |value| {
+                values::take::<false>(call.env, live, &value)
+            })
         };
         match taken {
-            Some(taken) => values::to_js(call.env, live, &taken),
+            Some(taken) => values::to_js(call.env, live, taken),
             None => Ok(Val::UNDEFINED),
         }
     })
+}
+
+#[inline(always)]
+fn find<const COUNTED: bool, R>(
+    live: &Live,
+    key: &[u8],
+    take: impl FnOnce(nearcache_engine::Value<'_>) -> R,
+) -> Option<R> {
+    if !COUNTED {
+        live.engine.peek(key, take)
+    } else if live.watch {
+        live.engine.get_watched(key, take)
+    } else {
+        live.engine.get(key, take)
+    }
 }
 
 /// Reads the first argument as a key and goes on.

@@ -23,6 +23,7 @@ pub struct Env<'c> {
 
 /// A JavaScript value of the running call. Null stands for `undefined` in results.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Val<'c> {
     raw: sys::napi_value,
     call: PhantomData<&'c ()>,

@@ -14,6 +14,8 @@
 mod cold;
 mod entry;
 mod errors;
+#[cfg(feature = "bench")]
+mod floor;
 mod handle;
 mod hot;
 mod image;

@@ -29,7 +29,9 @@ const NULL: u8 = 6;
 const KIND_MAX: u32 = 15;
 
 /// What a look-up found, copied out of the engine.
-pub enum Taken {
+pub enum Taken<'c> {
+    /// Made already; `None`: Node could not, and has an exception pending.
+    Made(Option<Val<'c>>),
     /// In the handle's text buffer.
     Text { kind: u8, length: usize },
     /// Too long for the text buffer.
@@ -40,9 +42,10 @@ pub enum Taken {
     TooLong,
 }
 
-/// Copies a found value out. Runs while the engine is pinned: no JavaScript, and no allocation unless it is long.
+/// Copies a found value out. Runs while the engine is pinned: no JavaScript, and no allocation unless it is long. With
+/// `AT_ONCE` a string that needs no conversion is made from where the value lies.
 #[inline(always)]
-pub fn take(live: &Live, value: &Value<'_>) -> Taken {
+pub fn take<'c, const AT_ONCE: bool>(env: Env<'c>, live: &Live, value: &Value<'_>) -> Taken<'c> {
     if live.watch {
         live.scratch
             .write(Field::Watched, u32::from(value.watched()));
@@ -50,6 +53,12 @@ pub fn take(live: &Live, value: &Value<'_>) -> Taken {
             .write(Field::ExpiryTick, expiry_field(value.expiry_tick()));
     }
     let (kind, length) = (value.kind(), value.len());
+    if AT_ONCE
+        && kind == ASCII
+        && let Some(text) = value.as_contiguous()
+    {
+        return Taken::Made(env.latin1(text).ok());
+    }
     if !(ASCII..=NULL).contains(&kind) {
         return take_to_scratch(live, value);
     }
@@ -72,7 +81,7 @@ fn expiry_field(tick: Option<u32>) -> u32 {
     tick.map_or(u32::MAX, |tick| tick.min(u32::MAX - 1))
 }
 
-fn take_to_scratch(live: &Live, value: &Value<'_>) -> Taken {
+fn take_to_scratch<'c>(live: &Live, value: &Value<'_>) -> Taken<'c> {
     live.scratch.write(Field::Kind, u32::from(value.kind()));
     live.scratch.write(
         Field::Length,
@@ -90,14 +99,15 @@ fn take_to_scratch(live: &Live, value: &Value<'_>) -> Taken {
 
 /// What JavaScript gets: the value itself, `true` where it is in scratch, `false` where scratch is too small.
 #[inline(always)]
-pub fn to_js<'c>(env: Env<'c>, live: &Live, taken: &Taken) -> Result<Val<'c>, Failure> {
+pub fn to_js<'c>(env: Env<'c>, live: &Live, taken: Taken<'c>) -> Result<Val<'c>, Failure> {
     match taken {
+        Taken::Made(made) => made.ok_or(Failure::Pending),
         Taken::Text { kind, length } => {
             // SAFETY: the only use of the text buffer at this time; `take` has let go of it.
             let text = unsafe { live.text_bytes() };
-            native_to_js(env, *kind, &text[..*length])
+            native_to_js(env, kind, &text[..length])
         }
-        Taken::Long { kind, bytes } => native_to_js(env, *kind, bytes),
+        Taken::Long { kind, bytes } => native_to_js(env, kind, &bytes),
         Taken::InScratch => env.boolean(true),
         Taken::TooLong => env.boolean(false),
     }

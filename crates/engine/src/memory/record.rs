@@ -307,6 +307,59 @@ impl Records {
         unsafe { self.fill_chunks(loc, chunks, new) };
     }
 
+    /// Whether two records are short and occupy the same.
+    #[inline(always)]
+    pub(crate) fn are_alike(&self, one: Loc, other: Loc) -> bool {
+        let is_short = |loc| !self.header(loc).is_chunked();
+        is_short(one) && is_short(other) && self.charge(one) == self.charge(other)
+    }
+
+    /// Whether `value` could take the place of a live record's value: the record stays a short one, and
+    /// occupies as much as before.
+    #[inline(always)]
+    pub(crate) fn fits_in_place(&self, header: &Header, value: &[u8]) -> bool {
+        if header.is_chunked() {
+            return false;
+        }
+        let bytes = |value_len| HEADER_BYTES + header.key_len() + value_len;
+        let new_bytes = bytes(value.len());
+        // A value as long as before fits, and most are.
+        value.len() == header.value_len()
+            || new_bytes <= self.classes.slot_bytes_max()
+                && self.classes.record_bytes(new_bytes)
+                    == self.classes.record_bytes(bytes(header.value_len()))
+    }
+
+    /// Writes a value over that of a live record; true if an L0 holds a copy of the old one, which must be told.
+    ///
+    /// # Safety
+    /// The lock of the record's shard is held, nobody can be reading the record
+    /// ([`Epoch::is_only_reader`](crate::epoch::Epoch::is_only_reader)), and it
+    /// [fits](Self::fits_in_place).
+    #[inline]
+    pub(crate) unsafe fn renew_value(
+        &self,
+        loc: Loc,
+        value: &[u8],
+        kind: u8,
+        version: u32,
+    ) -> bool {
+        let header = self.header(loc);
+        // SAFETY: a short record's value follows its key, and there is room for this one in the slot; nobody reads it
+        // meanwhile.
+        unsafe {
+            let destination = self.region.at(loc).add(HEADER_BYTES + header.key_len());
+            destination
+                .as_ptr()
+                .copy_from_nonoverlapping(value.as_ptr(), value.len());
+        }
+        header
+            .value_len
+            .store(value.len() as u32, Ordering::Relaxed);
+        header.state.set_version(version);
+        header.flags.renew(kind)
+    }
+
     /// # Safety
     /// As [`Self::fill`].
     unsafe fn fill_chunks(&self, loc: Loc, chunks: &[Loc], new: NewRecord<'_>) {

@@ -64,12 +64,13 @@ unsafe impl Sync for Region {}
 
 impl Region {
     pub(crate) fn reserve(bytes: usize) -> io::Result<Self> {
-        let mapping = Mapping::new(bytes + ALIGNMENT_BYTES)?;
+        let covered = with_whole_huge_pages(bytes);
+        let mapping = Mapping::new(covered + ALIGNMENT_BYTES)?;
         let address = mapping.start.as_ptr() as usize;
         let padding = address.next_multiple_of(ALIGNMENT_BYTES) - address;
-        // SAFETY: the padding is less than the alignment, by which the mapping exceeds `bytes`.
+        // SAFETY: the padding is less than the alignment, by which the mapping exceeds `covered`.
         let base = unsafe { mapping.start.add(padding) };
-        mapping.prefer_huge_pages(base, bytes);
+        mapping.prefer_huge_pages(base, covered);
         Ok(Self {
             base,
             bytes,
@@ -108,6 +109,17 @@ impl Region {
     pub(crate) fn prefetch(&self, loc: Loc) {
         let address = self.base.as_ptr().wrapping_add(loc.offset());
         prefetch_line(address);
+    }
+}
+
+/// A region's bytes, with the rest of its last huge page if it fills at least half of that: the system provides a huge
+/// page only where all of it is mapped.
+fn with_whole_huge_pages(bytes: usize) -> usize {
+    let last = bytes % HUGE_PAGE_BYTES;
+    if last >= HUGE_PAGE_BYTES / 2 {
+        bytes - last + HUGE_PAGE_BYTES
+    } else {
+        bytes
     }
 }
 

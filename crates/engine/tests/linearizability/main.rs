@@ -35,12 +35,23 @@ struct Scenario {
     expiring: bool,
     /// Keys beside those that are checked, so that there is always something to evict.
     others: usize,
+    /// After about how many operations a thread takes another handle.
+    handle_life: u64,
     len: fn(&mut Rng) -> usize,
 }
 
 impl Scenario {
     fn may_drop(&self) -> bool {
         self.expiring || self.others > 0
+    }
+}
+
+/// A thread that works; also one that finds something wrong ends, or the clock would wait for it for ever.
+struct AtWork<'a>(&'a AtomicUsize);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -113,6 +124,7 @@ impl Round<'_> {
     }
 
     fn work(&self, thread: usize, round: u64) -> Vec<(usize, Operation)> {
+        let at_work = AtWork(&self.working);
         let mut rng = Rng::new(round << 8 | thread as u64);
         let access = (self.cache.handle(), self.cache.signal());
         let mut worker = Worker::new(thread, access, &self.stamps, &self.keys, || {
@@ -133,11 +145,11 @@ impl Round<'_> {
             if rng.one_in(16) {
                 std::thread::yield_now();
             }
-            if rng.one_in(100) {
-                worker.change_handle(self.cache.handle());
+            if rng.one_in(self.scenario.handle_life) {
+                worker.change_handle(|| self.cache.handle());
             }
         }
-        self.working.fetch_sub(1, Ordering::SeqCst);
+        drop(at_work);
         worker.done
     }
 
@@ -182,6 +194,7 @@ fn with_room_and_without_expiry_no_entry_is_lost_or_stale() {
         operations: 250,
         expiring: false,
         others: 0,
+        handle_life: 100,
         len: |rng| {
             if rng.one_in(4) {
                 rng.below(9_000)
@@ -203,6 +216,7 @@ fn with_expiry_no_ended_value_is_seen() {
         operations: 300,
         expiring: true,
         others: 0,
+        handle_life: 100,
         len: |rng| rng.below(200),
     });
 }
@@ -218,6 +232,7 @@ fn with_evictions_what_remains_is_the_last_write() {
         operations: 500,
         expiring: true,
         others: 1_000,
+        handle_life: 100,
         len: |rng| {
             if rng.one_in(8) {
                 rng.below(4_000)
@@ -225,5 +240,22 @@ fn with_evictions_what_remains_is_the_last_write() {
                 rng.below(300)
             }
         },
+    });
+}
+
+/// Who is alone writes over values in place, until another one comes.
+#[test]
+fn while_handles_come_and_go_nobody_sees_a_value_that_is_being_written() {
+    run(&Scenario {
+        name: "coming and going",
+        rounds: 800,
+        budget: 4 << 20,
+        threads: 3,
+        keys: 2,
+        operations: 400,
+        expiring: false,
+        others: 0,
+        handle_life: 4,
+        len: |rng| 180 + rng.below(20),
     });
 }

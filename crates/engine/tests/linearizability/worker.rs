@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A thread's part of a history.
 pub(crate) struct Worker<'a> {
     thread: usize,
-    handle: Handle,
+    handle: Option<Handle>,
     signal: Arc<Signal>,
     stamps: &'a AtomicU64,
     keys: &'a [Vec<u8>],
@@ -35,7 +35,7 @@ impl<'a> Worker<'a> {
     ) -> Self {
         Self {
             thread,
-            handle,
+            handle: Some(handle),
             signal,
             stamps,
             keys,
@@ -94,7 +94,7 @@ impl<'a> Worker<'a> {
     pub(crate) fn get(&mut self, key: usize) {
         let invoked = self.begin();
         let (pause, buffer) = (self.pause, &mut self.buffer);
-        let found = self.handle.get(&self.keys[key], |value| {
+        let found = in_use(&self.handle).get(&self.keys[key], |value| {
             Self::look(key, &value, pause, buffer)
         });
         self.end(key, invoked, Call::Get(found));
@@ -105,9 +105,8 @@ impl<'a> Worker<'a> {
         let invoked = self.begin();
         if self.signal.changes.load(Ordering::Acquire) != self.l0_head {
             let (l0, keys) = (&mut self.l0, self.keys);
-            let drained = self
-                .handle
-                .drain_changes(|name| l0.retain(|held, _| keys[*held] != name));
+            let drained =
+                in_use(&self.handle).drain_changes(|name| l0.retain(|held, _| keys[*held] != name));
             self.l0_head = match drained {
                 Drained::Keys { head } => head,
                 Drained::Lapped { head } => {
@@ -124,7 +123,7 @@ impl<'a> Worker<'a> {
             return self.end(key, invoked, Call::L0(write));
         }
         let (pause, buffer) = (self.pause, &mut self.buffer);
-        let found = self.handle.get_watched(&self.keys[key], |value| {
+        let found = in_use(&self.handle).get_watched(&self.keys[key], |value| {
             let write = Self::look(key, &value, pause, buffer);
             (write, value.watched(), value.expiry_tick())
         });
@@ -145,7 +144,10 @@ impl<'a> Worker<'a> {
         let (write, kind) = self.prepare(key, len, ttl);
         let invoked = self.begin();
         let name = &self.keys[key];
-        if self.handle.set(name, &self.buffer, kind, ttl).is_ok() {
+        if in_use(&self.handle)
+            .set(name, &self.buffer, kind, ttl)
+            .is_ok()
+        {
             self.end(key, invoked, Call::Set(write));
         }
     }
@@ -154,7 +156,7 @@ impl<'a> Worker<'a> {
         let (write, kind) = self.prepare(key, len, ttl);
         let invoked = self.begin();
         let name = &self.keys[key];
-        let result = self.handle.set_if_absent(name, &self.buffer, kind, ttl);
+        let result = in_use(&self.handle).set_if_absent(name, &self.buffer, kind, ttl);
         if let Ok(stored) = result {
             self.end(key, invoked, Call::SetIfAbsent { write, stored });
         }
@@ -164,7 +166,7 @@ impl<'a> Worker<'a> {
         let (write, kind) = self.prepare(key, len, ttl);
         let invoked = self.begin();
         let name = &self.keys[key];
-        if let Ok(stored) = self.handle.replace(name, &self.buffer, kind, ttl) {
+        if let Ok(stored) = in_use(&self.handle).replace(name, &self.buffer, kind, ttl) {
             self.end(key, invoked, Call::Replace { write, stored });
         }
     }
@@ -173,7 +175,7 @@ impl<'a> Worker<'a> {
     pub(crate) fn compare_and_set(&mut self, key: usize, len: usize, ttl: Ttl) {
         let invoked = self.begin();
         let (pause, buffer) = (self.pause, &mut self.buffer);
-        let found = self.handle.get(&self.keys[key], |value| {
+        let found = in_use(&self.handle).get(&self.keys[key], |value| {
             (Self::look(key, &value, pause, buffer), value.version())
         });
         self.end(key, invoked, Call::Get(found.map(|(write, _)| write)));
@@ -183,9 +185,7 @@ impl<'a> Worker<'a> {
         let (write, kind) = self.prepare(key, len, ttl);
         let invoked = self.begin();
         let name = &self.keys[key];
-        let result = self
-            .handle
-            .compare_and_set(name, version, &self.buffer, kind, ttl);
+        let result = in_use(&self.handle).compare_and_set(name, version, &self.buffer, kind, ttl);
         if let Ok(stored) = result {
             let call = Call::CompareAndSet {
                 expected,
@@ -198,8 +198,7 @@ impl<'a> Worker<'a> {
 
     pub(crate) fn delete(&mut self, key: usize) {
         let invoked = self.begin();
-        let removed = self
-            .handle
+        let removed = in_use(&self.handle)
             .delete(&self.keys[key])
             .expect("no panic before");
         self.end(key, invoked, Call::Delete { removed });
@@ -207,21 +206,26 @@ impl<'a> Worker<'a> {
 
     pub(crate) fn clear(&mut self) {
         let invoked = self.begin();
-        if self.handle.clear().is_ok() {
+        if in_use(&self.handle).clear().is_ok() {
             (0..self.keys.len()).for_each(|key| self.end(key, invoked, Call::Clear));
         }
     }
 
     /// Real threads only: another handle, with another slot among the readers, and an empty L0.
     #[cfg(not(shuttle))]
-    pub(crate) fn change_handle(&mut self, handle: Handle) {
-        self.handle = handle;
+    ///
+    /// The old one goes first: for a moment the others are fewer, and one of them perhaps alone.
+    pub(crate) fn change_handle(&mut self, handle: impl FnOnce() -> Handle) {
+        self.handle = None;
+        std::thread::yield_now();
+        self.handle = Some(handle());
         self.l0.clear();
     }
 
-    #[cfg(not(shuttle))]
     pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+        self.handle
+            .as_ref()
+            .expect("absent only while it is changed")
     }
 
     /// One operation with random arguments. `len` picks the length of a value.
@@ -262,4 +266,8 @@ pub(crate) fn check_all(
         };
         crate::checker::check(&history, time).map_err(|problem| format!("key {key}: {problem}"))
     })
+}
+
+fn in_use(handle: &Option<Handle>) -> &Handle {
+    handle.as_ref().expect("absent only while it is changed")
 }

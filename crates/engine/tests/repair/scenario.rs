@@ -111,6 +111,23 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..SMALL
     },
     Scenario {
+        name: "overwrite in place",
+        prepare: |world| {
+            world.go_alone();
+            world.set(3, 100, HOUR);
+            world.set(4, 100, Ttl::Forever);
+            world.set_all(0..30, 100);
+            world.watch_all(0..10);
+            world.set(3, 100, HOUR);
+        },
+        act: |world| {
+            world.set(3, 100, Ttl::Millis(1_000));
+            world.set(4, 101, HOUR);
+            world.set(5, 100, Ttl::Forever);
+        },
+        ..SMALL
+    },
+    Scenario {
         name: "delete",
         act: |world| world.delete_all(3..5),
         ..SMALL

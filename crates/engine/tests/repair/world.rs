@@ -19,8 +19,8 @@ pub(crate) struct World {
     pub(crate) cache: Cache,
     pub(crate) clock: ManualClock,
     handle: Handle,
-    /// The handle of the L0.
-    l0: Handle,
+    /// The handle of the L0, if it has one of its own.
+    l0: Option<Handle>,
     known: HashMap<usize, Allowed>,
     last_write: u32,
     used_empty: u64,
@@ -41,7 +41,7 @@ impl World {
         .unwrap();
         Self {
             handle: cache.handle(),
-            l0: cache.handle(),
+            l0: Some(cache.handle()),
             used_empty: cache.stats().memory_used,
             pages_empty: cache.free_pages().0,
             cache,
@@ -50,6 +50,11 @@ impl World {
             last_write: 0,
             buffer: Vec::new(),
         }
+    }
+
+    /// From now on there is one handle, which is also the L0's. Nothing may be watched yet.
+    pub(crate) fn go_alone(&mut self) {
+        self.l0 = None;
     }
 
     /// Notes a write that is about to begin, and makes its value.
@@ -164,7 +169,8 @@ impl World {
     pub(crate) fn watch_all(&mut self, keys: std::ops::Range<usize>) {
         for key in keys {
             for _ in 0..READS_TO_WATCH {
-                let read = self.l0.get_watched(&name_of(key), |value| {
+                let l0 = self.l0.as_ref().unwrap_or(&self.handle);
+                let read = l0.get_watched(&name_of(key), |value| {
                     (
                         value.watched(),
                         read_value(key, &value, false, &mut self.buffer),
@@ -179,7 +185,8 @@ impl World {
 
     pub(crate) fn drain(&mut self) {
         let mut changed = Vec::new();
-        let drained = self.l0.drain_changes(|name| changed.push(number_of(name)));
+        let l0 = self.l0.as_ref().unwrap_or(&self.handle);
+        let drained = l0.drain_changes(|name| changed.push(number_of(name)));
         match drained {
             Drained::Keys { .. } => {
                 for key in changed {
