@@ -102,7 +102,14 @@ pub(crate) struct Allocator {
     touched: AtomicUsize,
     /// Offset up to which the system was asked to provide memory. Written by the helper thread.
     populated: AtomicUsize,
+    /// `touched` as an offset, when the helper thread last looked.
+    seen: AtomicUsize,
 }
+
+/// So many ticks' growth is kept ready: the system may need several for a huge page...
+const TICKS_AHEAD: usize = 4;
+/// ... but no more than this, should growth stop.
+const AHEAD_BYTES_MAX: usize = 32 << 20;
 
 impl Allocator {
     pub(crate) fn new(records: Records, page_bytes: usize, page_count: usize) -> Self {
@@ -133,6 +140,7 @@ impl Allocator {
             pool_len: AtomicUsize::new(page_count),
             touched: AtomicUsize::new(0),
             populated: AtomicUsize::new(0),
+            seen: AtomicUsize::new(0),
         }
     }
 
@@ -205,8 +213,8 @@ impl Allocator {
         Some(page)
     }
 
-    /// Has the system provide the next huge page when most of the last one is taken, so that no write
-    /// waits until two megabytes are zeroed.
+    /// Has the system provide the next huge page when most of the last one is taken, and more while the
+    /// cache grows fast, so that no write waits until two megabytes are zeroed.
     pub(crate) fn populate_ahead(&self) {
         // Relaxed: hints; whoever touches memory that is not there yet gets it all the same.
         let touched = match self.touched.load(Ordering::Relaxed) {
@@ -214,11 +222,16 @@ impl Allocator {
             pages => self.start + pages * self.page_bytes,
         };
         let region = self.records.region();
-        let wanted = (touched + HUGE_PAGE_BYTES / 2)
+        let seen = self.seen.load(Ordering::Relaxed);
+        self.seen.store(touched, Ordering::Relaxed);
+        let ahead = (TICKS_AHEAD * touched.saturating_sub(seen))
+            .clamp(HUGE_PAGE_BYTES / 2, AHEAD_BYTES_MAX);
+        let wanted = (touched + ahead)
             .next_multiple_of(HUGE_PAGE_BYTES)
             .min(region.bytes());
         let populated = self.populated.load(Ordering::Relaxed);
-        self.populated.store(wanted, Ordering::Relaxed);
+        self.populated
+            .store(wanted.max(populated), Ordering::Relaxed);
         let from = touched.next_multiple_of(HUGE_PAGE_BYTES).max(populated);
         if from < wanted {
             region.populate(from, wanted - from);
