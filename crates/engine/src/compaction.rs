@@ -113,10 +113,7 @@ impl Engine {
                 return Ok(());
             }
             // SAFETY: pinned since before the record was found live.
-            unsafe {
-                self.records()
-                    .with_key(slot, |key| self.common.hasher.hash(key))
-            }
+            unsafe { self.records().hash_of(slot, &self.common.hasher) }
         };
         self.lock(self.shard_index(hash))?.relocate(hash, slot);
         Ok(())

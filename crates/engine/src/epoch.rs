@@ -21,7 +21,8 @@
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
 use crate::fault;
-use crate::sync::{Arc, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
+use crate::heap::{self, OutOfMemory, Shared};
+use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock};
 
 /// A slot's value while its reader is not pinned. Epochs start at 1.
 const QUIESCENT: u64 = 0;
@@ -34,7 +35,7 @@ pub(crate) struct ReaderSlot {
 /// The global epoch and the registry of reader slots.
 pub(crate) struct Epoch {
     global: CacheAligned<AtomicU64>,
-    slots: Mutex<Vec<Arc<ReaderSlot>>>,
+    slots: Mutex<Vec<Shared<ReaderSlot>>>,
     barrier: Barrier,
 }
 
@@ -61,16 +62,18 @@ impl Epoch {
         }
     }
 
-    pub(crate) fn register(&self) -> Arc<ReaderSlot> {
-        let slot = Arc::new(ReaderSlot {
+    pub(crate) fn register(&self) -> Result<Shared<ReaderSlot>, OutOfMemory> {
+        let slot = Shared::new(ReaderSlot {
             announced: CacheAligned(AtomicU64::new(QUIESCENT)),
-        });
-        lock(&self.slots).push(Arc::clone(&slot));
-        slot
+        })?;
+        let mut slots = lock(&self.slots);
+        heap::reserve(&mut slots, 1)?;
+        slots.push(slot.clone());
+        Ok(slot)
     }
 
-    pub(crate) fn unregister(&self, slot: &Arc<ReaderSlot>) {
-        lock(&self.slots).retain(|other| !Arc::ptr_eq(other, slot));
+    pub(crate) fn unregister(&self, slot: &Shared<ReaderSlot>) {
+        lock(&self.slots).retain(|other| !other.is_same(slot));
     }
 
     /// Announces that `slot`'s reader is looking at shared memory until the guard is dropped.
@@ -110,7 +113,7 @@ impl Epoch {
         fault::point();
         // Release: pairs with the acquire load in `pin` (invariant 2).
         let epoch = self.global.0.fetch_add(1, Ordering::AcqRel) + 1;
-        let is_own = |slot: &Arc<ReaderSlot>| {
+        let is_own = |slot: &Shared<ReaderSlot>| {
             own.is_some_and(|own| {
                 std::ptr::eq(own, &**slot) && slot.announced.0.load(Ordering::Relaxed) == QUIESCENT
             })
@@ -288,7 +291,7 @@ mod models {
     fn loom_a_pinned_reader_never_sees_what_was_freed() {
         loom::model(|| {
             let world = World::new();
-            let slot = world.epoch.register();
+            let slot = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || world.read(&slot))
@@ -308,7 +311,7 @@ mod models {
     fn loom_a_reader_that_pins_again_is_waited_for_again() {
         loom::model(|| {
             let world = World::new();
-            let slot = world.epoch.register();
+            let slot = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || {
@@ -327,7 +330,7 @@ mod models {
     fn loom_another_thread_may_free() {
         loom::model(|| {
             let world = World::new();
-            let slot = world.epoch.register();
+            let slot = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || world.read(&slot))
@@ -348,11 +351,11 @@ mod models {
     fn loom_a_reader_may_register_while_the_only_other_one_frees() {
         loom::model(|| {
             let world = World::new();
-            let own = world.epoch.register();
+            let own = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || {
-                    let slot = world.epoch.register();
+                    let slot = world.epoch.register().unwrap();
                     world.read(&slot);
                     world.epoch.unregister(&slot);
                 })
