@@ -85,3 +85,48 @@ fn a_repair_that_is_refused_memory_says_so_and_is_made_when_there_is_some() {
     println!("{refused} repairs were refused, {repaired} went through");
     assert!(refused > 100 && repaired > 0);
 }
+
+/// Of two shards one can't be repaired, and writes to the other have to make room in a full cache.
+#[test]
+fn a_shard_that_cannot_be_repaired_is_no_hindrance_to_writers_of_another() {
+    let (clock, _) = Clock::manual();
+    let config = Config {
+        clock,
+        seed: Some(7),
+        shards: Some(2),
+        ..Config::new(1 << 20)
+    };
+    let cache = Cache::new(config).unwrap();
+    let handle = cache.handle();
+    // Of one size: what is in the shard that can't be repaired stands in the way of emptying pages.
+    let set = |n: u64| handle.set(&n.to_le_bytes(), &[1; 100], 0, Ttl::Forever);
+    (0..20_000).for_each(|n| set(n).unwrap());
+    // The first point at which the writer dies with the shard's lock held.
+    for point in 1.. {
+        assert_eq!(cache.poisoned_shards(), 0);
+        fault::arm(point);
+        let died = catch_unwind(AssertUnwindSafe(|| set(0)));
+        fault::disarm();
+        assert!(died.is_err());
+        if cache.poisoned_shards() == 1 {
+            break;
+        }
+    }
+    begin(Plan::from(1));
+    let (mut damaged, mut stored) = (0, 0);
+    for n in 30_000..32_000u64 {
+        // Deleting needs no other shard.
+        let (deleted, set) = under_plan(|| (handle.delete(&n.to_le_bytes()), set(n)));
+        match set {
+            Ok(()) => stored += 1,
+            // Its own, or a segment that has to grow.
+            Err(Error::Poisoned) if deleted.is_err() => damaged += 1,
+            Err(Error::OutOfMemory { .. }) if deleted.is_ok() => {}
+            Err(error) => panic!("{n}: {error}, after {deleted:?}"),
+        }
+    }
+    assert!(damaged > 500 && stored > 500, "{damaged}, {stored}");
+    begin(Plan::COUNT_ALL);
+    assert_eq!(cache.stats().repairs, 1);
+    cache.validate().unwrap();
+}
