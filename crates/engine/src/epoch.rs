@@ -227,7 +227,7 @@ mod litmus;
 #[cfg(all(test, loom))]
 mod models {
     use super::*;
-    use crate::sync::AtomicU32;
+    use crate::sync::{Arc, AtomicU32};
     use loom::cell::UnsafeCell;
     use loom::thread;
 
