@@ -173,9 +173,16 @@ impl Limbo {
         allocator: &Allocator,
         own: Option<&ReaderSlot>,
     ) -> bool {
-        let mut records = 0;
         // What the last barrier allowed comes first: the next one is dear.
-        let mut oldest_reader = lock(&self.bags).oldest_reader;
+        let (nothing_waits, mut oldest_reader) = {
+            let bags = lock(&self.bags);
+            (bags.waiting.is_empty(), bags.oldest_reader)
+        };
+        if nothing_waits {
+            self.has_leftovers.store(0, Ordering::Relaxed);
+            return false;
+        }
+        let mut records = 0;
         let mut has_advanced = false;
         loop {
             records += self.free_older_than(oldest_reader, allocator, records);
