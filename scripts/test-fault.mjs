@@ -10,7 +10,9 @@ import { ROOT, run } from "./lib/run.mjs";
 
 const FEATURE = ["--profile", "checked", "--features", "fault"];
 
-run("cargo", ["test", "--package", "nearcache-engine", ...FEATURE, "--lib", "--test", "repair"]);
+const TESTS = ["--lib", "--test", "repair", "--test", "refused_memory"];
+
+run("cargo", ["test", "--package", "nearcache-engine", ...FEATURE, ...TESTS]);
 testAddon(loadAddon());
 
 function loadAddon() {

@@ -131,7 +131,7 @@ export class ValueTooLargeError extends NearcacheError {
   declare readonly max: number;
 }
 
-/** The cache found no room for an entry even by evicting others. Code `ERR_NO_ROOM`. */
+/** The cache found no room for an entry even by evicting others, or the process has no memory left. Code `ERR_NO_ROOM`. */
 export class NoRoomError extends NearcacheError {
   /** @internal */
   static override readonly brand: symbol = brand("NoRoomError");

@@ -149,11 +149,14 @@ function checkTtl(ttl: unknown, ttlMsMax: number): number {
 
 function resolveMemory(value: unknown, limits: NativeLimits): number {
   const allowed = `${SIZE_ALLOWED}, from ${showSize(limits.memoryMin)} to`;
-  const max = Math.min(limits.memoryMax, machineMemory());
+  const machine = machineMemory();
+  const max = Math.min(limits.memoryMax, machine);
   const bytes = parseSize(value);
   if (bytes === undefined || !(bytes >= limits.memoryMin && bytes <= max)) {
     const isTooLarge = bytes !== undefined && bytes > max;
-    fail("maxMemory", value, `${allowed} ${showSize(max)}${isTooLarge ? ", which is what this machine has" : ""}`);
+    const reason =
+      max < machine ? ", the most that one cache can have: use several" : ", which is what this machine has: choose less";
+    fail("maxMemory", value, `${allowed} ${showSize(max)}${isTooLarge ? reason : ""}`);
   }
   return bytes;
 }

@@ -20,11 +20,11 @@ impl Cache {
     /// Reserves the budget and starts the helper thread of the process, if it is not running yet.
     ///
     /// # Errors
-    /// If the configuration makes no sense, or the system refuses the address space.
+    /// If the configuration makes no sense, or the system refuses address space, memory or the thread.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         let engine = Arc::new(Engine::new(&config)?);
         if config.clock.is_system() {
-            helper::serve(&engine);
+            helper::serve(&engine)?;
         } else {
             config.clock.tell(engine.common.changes.signal());
         }
@@ -34,8 +34,19 @@ impl Cache {
     }
 
     /// A new handle, for one thread.
+    ///
+    /// # Panics
+    /// If there is no memory for it, see [`Self::try_handle`].
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.engine))
+        self.try_handle().expect("memory for a handle")
+    }
+
+    /// A new handle, for one thread.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] only.
+    pub fn try_handle(&self) -> Result<Handle, Error> {
+        Ok(Handle::new(Arc::clone(&self.engine))?)
     }
 
     /// What the cache has done and holds. Takes each shard's lock for a moment.

@@ -10,9 +10,11 @@
 //! again after draining gets the new value.
 //!
 //! A reader that fell behind by more than the log holds is told that it lapsed and drops all it
-//! has. So it is when the cache is cleared, and when a key is too long to be worth keeping.
+//! has. So it is when the cache is cleared, when a key is too long to be worth keeping, and when there is
+//! no memory to keep it in.
 
 use crate::fault;
+use crate::heap::{self, OutOfMemory};
 use crate::signal::Signal;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
@@ -48,7 +50,7 @@ struct Ring {
     /// A reader whose position is below this has missed something that no key names.
     floor: u64,
     /// The keys' buffers are used again, so appending doesn't allocate once they have grown.
-    keys: Vec<Vec<u8>>,
+    keys: Box<[Vec<u8>]>,
 }
 
 /// See the module's documentation.
@@ -58,15 +60,15 @@ pub(crate) struct ChangeLog {
 }
 
 impl ChangeLog {
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new() -> Result<Self, OutOfMemory> {
+        Ok(Self {
             signal: Arc::new(Signal::new()),
             ring: Mutex::new(Ring {
                 sequence: 0,
                 floor: 0,
-                keys: (0..LENGTH).map(|_| Vec::new()).collect(),
+                keys: heap::slice(LENGTH as usize, |_| Vec::new())?,
             }),
-        }
+        })
     }
 
     pub(crate) fn signal(&self) -> &Arc<Signal> {
@@ -84,6 +86,10 @@ impl ChangeLog {
         fault::point();
         ring.keys[at].clear();
         fault::point();
+        if heap::reserve(&mut ring.keys[at], key.len()).is_err() {
+            // Which key it was can't be told: every reader is to drop what it has.
+            return self.lap(&mut ring);
+        }
         ring.keys[at].extend_from_slice(key);
         fault::point();
         self.move_head(ring.sequence);
@@ -146,15 +152,24 @@ impl ChangeLog {
         }
         for sequence in from + 1..=ring.sequence {
             let key = &ring.keys[(sequence % LENGTH) as usize];
-            out.extend_from_slice(&(key.len() as u16).to_le_bytes());
-            out.extend_from_slice(key);
+            if note_key(out, key).is_err() {
+                return Drained::Lapped { head };
+            }
         }
         Drained::Keys { head }
     }
 }
 
-/// The keys that [`ChangeLog::drain`] wrote.
-pub(crate) fn drained_keys(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Writes a key to the end of `out`, behind its length.
+pub(crate) fn note_key(out: &mut Vec<u8>, key: &[u8]) -> Result<(), OutOfMemory> {
+    heap::reserve(out, size_of::<u16>() + key.len())?;
+    out.extend_from_slice(&(key.len() as u16).to_le_bytes());
+    out.extend_from_slice(key);
+    Ok(())
+}
+
+/// The keys that [`note_key`] wrote.
+pub(crate) fn noted_keys(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (length, rest) = bytes.split_first_chunk::<2>()?;
         let (key, rest) = rest.split_at(u16::from_le_bytes(*length) as usize);
@@ -170,14 +185,14 @@ mod tests {
     fn drain(log: &ChangeLog, position: &AtomicU64) -> Option<Vec<Vec<u8>>> {
         let mut bytes = Vec::new();
         match log.drain(position, &mut bytes) {
-            Drained::Keys { .. } => Some(drained_keys(&bytes).map(<[u8]>::to_vec).collect()),
+            Drained::Keys { .. } => Some(noted_keys(&bytes).map(<[u8]>::to_vec).collect()),
             Drained::Lapped { .. } => None,
         }
     }
 
     #[test]
     fn a_reader_gets_each_change_once_and_in_order() {
-        let log = ChangeLog::new();
+        let log = ChangeLog::new().unwrap();
         let position = AtomicU64::new(log.position());
         log.append(b"a");
         log.append(b"");
@@ -190,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_fell_behind_is_told_so_once() {
-        let log = ChangeLog::new();
+        let log = ChangeLog::new().unwrap();
         let position = AtomicU64::new(0);
         for _ in 0..=LENGTH {
             log.append(b"k");
@@ -202,7 +217,7 @@ mod tests {
 
     #[test]
     fn clearing_and_overlong_keys_lapse_every_reader() {
-        let log = ChangeLog::new();
+        let log = ChangeLog::new().unwrap();
         let position = AtomicU64::new(0);
         log.lap_all();
         assert_eq!(drain(&log, &position), None);
@@ -225,7 +240,7 @@ mod models {
     #[test]
     fn loom_an_l0_never_serves_a_copy_that_a_returned_write_superseded() {
         loom::model(|| {
-            let log = Arc::new(ChangeLog::new());
+            let log = Arc::new(ChangeLog::new().unwrap());
             let current = Arc::new(AtomicU32::new(0));
             let old_record = Arc::new(WatchFlags::new());
             let returned = Arc::new(AtomicU32::new(0));

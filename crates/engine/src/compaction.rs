@@ -8,7 +8,6 @@
 
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
-use crate::error::Error;
 use crate::fault;
 use crate::memory::allocator::Emptying;
 use crate::memory::classes::Use;
@@ -32,14 +31,14 @@ impl Engine {
     /// soon. Its slots come back through limbo. The later passes over a page mostly wait for readers, and
     /// must not keep the caller from making room otherwise: what is left may be what `clear` took out of
     /// the index, which has to be reaped first.
-    pub(crate) fn empty_a_page(&self, own: &ReaderSlot, attempt: u32) -> Result<bool, Error> {
+    pub(crate) fn empty_a_page(&self, own: &ReaderSlot, attempt: u32) -> bool {
         let Some(mut current) = self.lock_emptying() else {
             // Another thread is at it.
-            return Ok(false);
+            return false;
         };
         let allocator = &self.common.allocator;
         let Some(mut emptying) = current.take().or_else(|| self.choose_page(attempt)) else {
-            return Ok(false);
+            return false;
         };
         // Here, too, while it is worked on: so it is not forgotten if something fails.
         *current = Some(emptying);
@@ -55,8 +54,8 @@ impl Engine {
             done += 1;
             fault::point();
             match classes.use_of(emptying.class) {
-                Use::Record => self.relocate(slot, own)?,
-                Use::Chunk => self.evict_owner_of(slot)?,
+                Use::Record => self.relocate(slot, own),
+                Use::Chunk => self.evict_owner_of(slot),
                 Use::Index => unreachable!("pages of the index are never chosen"),
             }
         }
@@ -65,11 +64,11 @@ impl Engine {
             // pass the caller shall come back instead of evicting: it has moved what it paid for.
             emptying.next += done;
             *current = Some(emptying);
-            return Ok(emptying.passes == 0);
+            return emptying.passes == 0;
         }
         emptying.next = 0;
         emptying.passes += 1;
-        self.hand_over_all(0..self.shards.len())?;
+        self.hand_over_all(0..self.shards.len());
         // All that was moved, or the page is not empty yet and the caller would evict instead.
         for _ in 0..=classes.slots_per_page(emptying.class) / SLOTS_PER_CALL {
             if !self.common.collect(Some(own)) {
@@ -81,7 +80,7 @@ impl Engine {
         let ended = allocator.end_emptying(emptying.page, emptying.class, give_up);
         fault::point();
         *current = (!ended).then_some(emptying);
-        Ok(emptying.passes == 1 || ended && !give_up)
+        emptying.passes == 1 || ended && !give_up
     }
 
     /// The right to empty pages, unless another thread has it. If that died, its page is found again.
@@ -103,29 +102,28 @@ impl Engine {
         self.common.allocator.begin_emptying(class)
     }
 
-    /// Moves the record in a slot, if there is a live one.
-    fn relocate(&self, slot: Loc, own: &ReaderSlot) -> Result<(), Error> {
+    /// Moves the record in a slot, if there is a live one. What is in a shard that can't be repaired now
+    /// stays.
+    fn relocate(&self, slot: Loc, own: &ReaderSlot) {
         let hash = {
             // Pinned before the slot is looked at: a record that is live then can't be freed while
             // its key is read.
             let _pin = self.common.epoch.pin(own);
             if self.records().header(slot).queue().is_none() {
-                return Ok(());
+                return;
             }
             // SAFETY: pinned since before the record was found live.
-            unsafe {
-                self.records()
-                    .with_key(slot, |key| self.common.hasher.hash(key))
-            }
+            unsafe { self.records().hash_of(slot, &self.common.hasher) }
         };
-        self.lock(self.shard_index(hash))?.relocate(hash, slot);
-        Ok(())
+        if let Ok(mut locked) = self.lock(self.shard_index(hash)) {
+            locked.relocate(hash, slot);
+        }
     }
 
-    fn evict_owner_of(&self, chunk: Loc) -> Result<(), Error> {
+    fn evict_owner_of(&self, chunk: Loc) {
         let hash = self.records().hash_of_chunk(chunk);
-        self.lock(self.shard_index(hash))?
-            .evict_owner_of(hash, chunk);
-        Ok(())
+        if let Ok(mut locked) = self.lock(self.shard_index(hash)) {
+            locked.evict_owner_of(hash, chunk);
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::epoch::{Epoch, ReaderSlot};
 use crate::error::{ConfigError, Error};
 use crate::fault;
 use crate::hash::{KeyHash, KeyHasher};
+use crate::heap::{self, OutOfMemory, Shared};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo};
 use crate::limits::SMALL;
@@ -21,7 +22,7 @@ use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
-use crate::sync::{Arc, AtomicUsize, CacheAligned, Mutex};
+use crate::sync::{AtomicUsize, CacheAligned, Mutex};
 use crate::unpublished::Unpublished;
 
 /// The sketch's period is adjusted once in this many writes of a shard.
@@ -52,6 +53,10 @@ impl From<Poisoned> for Error {
 
 impl Engine {
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let refused = |OutOfMemory { bytes }| ConfigError::OutOfMemory {
+            given: config.max_memory,
+            bytes,
+        };
         let layout = Layout::of(config)?;
         let classes = layout.classes.clone();
         let head_bytes = layout.page_bytes.max(HEAD_BYTES);
@@ -61,40 +66,51 @@ impl Engine {
             Records::new(region, classes),
             layout.page_bytes,
             layout.page_count,
-        );
+        )
+        .map_err(refused)?;
         let now = config.clock.now();
-        let numbers = 0..1usize << layout.shard_bits;
-        let indexes = numbers.clone().map(|shard| {
+        let shard_count = 1 << layout.shard_bits;
+        let indexes = heap::table(shard_count, |shard| {
             // Different variants split at different times.
             Index::new(&allocator, shard % crate::limits::BLOCK_VARIANTS)
         });
-        let indexes = indexes.collect::<Result<_, NeedsRoom>>();
-        let indexes = indexes.map_err(|NeedsRoom| ConfigError::MemoryTooSmall {
-            given: config.max_memory,
-            min: crate::MEMORY_BYTES_MIN,
+        let indexes = indexes.map_err(|needs| match needs {
+            NeedsRoom::Region => ConfigError::MemoryTooSmall {
+                given: config.max_memory,
+                min: crate::MEMORY_BYTES_MIN,
+            },
+            NeedsRoom::Heap(bytes) => refused(bytes),
         })?;
-        let shards = numbers
-            .map(|shard| CacheAligned(Shard::new(layout.seed ^ shard as u64, now)))
-            .collect();
+        let shards = heap::table(shard_count, |shard| {
+            Shard::new(layout.seed ^ shard as u64, now).map(CacheAligned)
+        });
         Ok(Self {
             common: Common {
                 allocator,
-                sketch: Sketch::new(layout.sketch_bytes),
+                sketch: Sketch::new(layout.sketch_bytes).map_err(refused)?,
                 turnover: Turnover::new(config.max_memory),
-                changes: ChangeLog::new(),
+                changes: ChangeLog::new().map_err(refused)?,
                 hasher: KeyHasher::new(layout.seed),
                 clock: config.clock.clone(),
                 epoch: Epoch::new(),
-                limbo: Limbo::new(config.max_memory),
+                limbo: Limbo::new(config.max_memory).map_err(refused)?,
                 layout,
                 doomed: AtomicUsize::new(0),
             },
-            shards,
-            indexes,
+            shards: shards.map_err(refused)?.into_boxed_slice(),
+            indexes: indexes.into_boxed_slice(),
             read_counts: ReadCountsRegistry::default(),
             emptying: Mutex::new(None),
             max_memory: config.max_memory,
         })
+    }
+
+    /// The error of a cache that can't be made for want of so many bytes.
+    pub(crate) fn refused(&self, bytes: usize) -> ConfigError {
+        ConfigError::OutOfMemory {
+            given: self.max_memory,
+            bytes,
+        }
     }
 
     pub(crate) fn records(&self) -> &Records {
@@ -103,12 +119,12 @@ impl Engine {
 
     /// A slot for a new reader. When it returns nobody is writing over a record in place, nor will anybody begin to
     /// while there is more than one reader (see `overwrite`).
-    pub(crate) fn register_reader(&self) -> Arc<ReaderSlot> {
-        let slot = self.common.epoch.register();
+    pub(crate) fn register_reader(&self) -> Result<Shared<ReaderSlot>, OutOfMemory> {
+        let slot = self.common.epoch.register()?;
         for shard in &self.shards {
             shard.0.pass_through();
         }
-        slot
+        Ok(slot)
     }
 
     pub(crate) fn shard_index(&self, hash: KeyHash) -> usize {
@@ -260,7 +276,7 @@ impl Engine {
         let count = classes.chunks(payload);
         let class = classes.for_record(self.records().slot_bytes(payload, count));
         if count > 0 {
-            unpublished.expect_chunks(count);
+            unpublished.expect_chunks(count)?;
             for _ in 0..count {
                 unpublished.add_chunk(self.allocate(classes.chunk(), shard, own)?);
                 fault::point();
@@ -310,7 +326,8 @@ impl Engine {
             }
             match published {
                 Ok(stored) => return Ok(stored),
-                Err(NeedsRoom) => self.make_room_for_index(shard, own)?,
+                Err(NeedsRoom::Region) => self.make_room_for_index(shard, own)?,
+                Err(NeedsRoom::Heap(refused)) => return Err(refused.into()),
             }
         }
         let bytes = self.common.layout.page_bytes;
@@ -359,7 +376,7 @@ impl Engine {
                 }
                 // The record can't express the new expiry (days against years): copy it.
                 let header = self.records().header(loc);
-                let mut value = vec![0; header.value_len()];
+                let mut value = heap::zeroes(header.value_len())?;
                 // SAFETY: the shard's lock is held and the record is live in it.
                 unsafe { self.records().copy_value(loc, &mut value) };
                 (header.version() as u64, header.kind(), value)
@@ -379,7 +396,8 @@ impl Engine {
                 let cleared = self.lock(shard)?.clear(self.common.clock.now());
                 match cleared {
                     Ok(()) => break,
-                    Err(NeedsRoom) => self.make_room_for_index(shard, own)?,
+                    Err(NeedsRoom::Region) => self.make_room_for_index(shard, own)?,
+                    Err(NeedsRoom::Heap(refused)) => return Err(refused.into()),
                 }
             }
         }

@@ -21,8 +21,9 @@
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
 use crate::fault;
+use crate::heap::{self, OutOfMemory, Shared};
 use crate::sync::{
-    Arc, AtomicU8, AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock,
+    AtomicU8, AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock,
 };
 
 /// A slot's value while its reader is not pinned. Epochs start at 1.
@@ -50,7 +51,7 @@ impl ReaderSlot {
 /// The global epoch and the registry of reader slots.
 pub(crate) struct Epoch {
     global: CacheAligned<AtomicU64>,
-    slots: Mutex<Vec<Arc<ReaderSlot>>>,
+    slots: Mutex<Vec<Shared<ReaderSlot>>>,
     /// How many slots there are.
     readers: AtomicU32,
     barrier: Barrier,
@@ -80,22 +81,23 @@ impl Epoch {
         }
     }
 
-    pub(crate) fn register(&self) -> Arc<ReaderSlot> {
-        let slot = Arc::new(ReaderSlot {
+    pub(crate) fn register(&self) -> Result<Shared<ReaderSlot>, OutOfMemory> {
+        let slot = Shared::new(ReaderSlot {
             announced: CacheAligned(AtomicU64::new(QUIESCENT)),
             expects_overwrite: AtomicU8::new(0),
-        });
+        })?;
         let mut slots = lock(&self.slots);
-        slots.push(Arc::clone(&slot));
+        heap::reserve(&mut slots, 1)?;
+        slots.push(slot.clone());
         // Relaxed: who registers passes through every shard's lock before it reads, which is what
         // tells the writers (see `is_only_reader`).
         self.readers.fetch_add(1, Ordering::Relaxed);
-        slot
+        Ok(slot)
     }
 
-    pub(crate) fn unregister(&self, slot: &Arc<ReaderSlot>) {
+    pub(crate) fn unregister(&self, slot: &Shared<ReaderSlot>) {
         let mut slots = lock(&self.slots);
-        slots.retain(|other| !Arc::ptr_eq(other, slot));
+        slots.retain(|other| !other.is_same(slot));
         // Release: partner of the acquire in `is_only_reader`: all that this reader has read happens
         // before what the last one writes over it.
         self.readers.fetch_sub(1, Ordering::Release);
@@ -154,7 +156,7 @@ impl Epoch {
         fault::point();
         // Release: pairs with the acquire load in `pin` (invariant 2).
         let epoch = self.global.0.fetch_add(1, Ordering::AcqRel) + 1;
-        let is_own = |slot: &Arc<ReaderSlot>| {
+        let is_own = |slot: &Shared<ReaderSlot>| {
             own.is_some_and(|own| {
                 std::ptr::eq(own, &**slot) && slot.announced.0.load(Ordering::Relaxed) == QUIESCENT
             })
@@ -268,7 +270,7 @@ mod litmus;
 #[cfg(all(test, loom))]
 mod models {
     use super::*;
-    use crate::sync::AtomicU32;
+    use crate::sync::{Arc, AtomicU32};
     use loom::cell::UnsafeCell;
     use loom::thread;
 
@@ -332,7 +334,7 @@ mod models {
     fn loom_a_pinned_reader_never_sees_what_was_freed() {
         loom::model(|| {
             let world = World::new();
-            let slot = world.epoch.register();
+            let slot = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || world.read(&slot))
@@ -352,7 +354,7 @@ mod models {
     fn loom_a_reader_that_pins_again_is_waited_for_again() {
         loom::model(|| {
             let world = World::new();
-            let slot = world.epoch.register();
+            let slot = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || {
@@ -371,7 +373,7 @@ mod models {
     fn loom_another_thread_may_free() {
         loom::model(|| {
             let world = World::new();
-            let slot = world.epoch.register();
+            let slot = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || world.read(&slot))
@@ -392,11 +394,11 @@ mod models {
     fn loom_a_reader_may_register_while_the_only_other_one_frees() {
         loom::model(|| {
             let world = World::new();
-            let own = world.epoch.register();
+            let own = world.epoch.register().unwrap();
             let reader = {
                 let world = Arc::clone(&world);
                 thread::spawn(move || {
-                    let slot = world.epoch.register();
+                    let slot = world.epoch.register().unwrap();
                     world.read(&slot);
                     world.epoch.unregister(&slot);
                 })

@@ -1,5 +1,6 @@
 //! What can go wrong, as two closed sets: at construction and at an operation.
 
+use crate::heap::OutOfMemory;
 use std::fmt;
 
 /// Why a configuration was refused. Each names the value given and what is allowed.
@@ -43,17 +44,29 @@ pub enum ConfigError {
     },
     /// The operating system refused the address space.
     Reserve(std::io::Error),
+    /// The process's heap has no room for the tables beside the region.
+    OutOfMemory {
+        /// Bytes of `max_memory`.
+        given: u64,
+        /// Bytes that were refused.
+        bytes: usize,
+    },
+    /// The operating system refused the thread that moves the clock and does maintenance.
+    HelperThread(std::io::Error),
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MemoryTooSmall { given, min } => {
-                write!(f, "max_memory is {given} bytes; at least {min} are needed")
+                write!(
+                    f,
+                    "max_memory is {given} bytes; at least {min} are needed; choose a larger max_memory"
+                )
             }
             Self::MemoryTooLarge { given, max } => write!(
                 f,
-                "max_memory is {given} bytes; at most {max} are possible here (a cache's limit, or the machine's memory)"
+                "max_memory is {given} bytes; at most {max} are possible here (a cache's limit, or the machine's memory); choose a smaller max_memory"
             ),
             Self::ValueSize { given, max } => write!(
                 f,
@@ -67,9 +80,18 @@ impl fmt::Display for ConfigError {
                 f,
                 "shards is {given}; it must be a power of two from 1 to {max} with this max_memory"
             ),
-            Self::Reserve(error) => {
-                write!(f, "the operating system refused the memory region: {error}")
-            }
+            Self::Reserve(error) => write!(
+                f,
+                "the operating system refused address space for max_memory ({error}); choose a smaller max_memory, or raise the process's limit"
+            ),
+            Self::OutOfMemory { given, bytes } => write!(
+                f,
+                "max_memory is {given} bytes, and the process has no memory for the {bytes} bytes of a table that belongs to it; choose a smaller max_memory, or raise the process's limit"
+            ),
+            Self::HelperThread(error) => write!(
+                f,
+                "the operating system refused the thread that every process with caches needs ({error}); raise the process's limit of threads"
+            ),
         }
     }
 }
@@ -77,7 +99,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Reserve(error) => Some(error),
+            Self::Reserve(error) | Self::HelperThread(error) => Some(error),
             _ => None,
         }
     }
@@ -114,6 +136,11 @@ pub enum Error {
         /// Bytes asked for.
         bytes: usize,
     },
+    /// The process's heap has no room for what the operation needs beside the cache's own memory.
+    OutOfMemory {
+        /// Bytes that were refused.
+        bytes: usize,
+    },
     /// A thread panicked in the middle of a change, and there is no room now for the empty index that
     /// its shard begins anew with. Every operation on the shard tries again.
     Poisoned,
@@ -137,6 +164,10 @@ impl fmt::Display for Error {
                 f,
                 "no room for {bytes} bytes: everything that was evicted is still being read, or too many large writes are in flight"
             ),
+            Self::OutOfMemory { bytes } => write!(
+                f,
+                "the process has no memory for {bytes} bytes beside the cache's own; choose a smaller max_memory, or raise the process's limit"
+            ),
             Self::Poisoned => write!(
                 f,
                 "a thread panicked while it changed this cache, and there is no room to repair it yet; try again, or create a new cache"
@@ -146,3 +177,10 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<OutOfMemory> for Error {
+    fn from(refused: OutOfMemory) -> Self {
+        let OutOfMemory { bytes } = refused;
+        Self::OutOfMemory { bytes }
+    }
+}

@@ -10,6 +10,7 @@
 
 use crate::clock::TICK_MS;
 use crate::fault;
+use crate::heap::{self, OutOfMemory};
 use crate::memory::record::Records;
 use crate::memory::region::Loc;
 use crate::sync::Ordering;
@@ -54,15 +55,23 @@ fn sentinel(slot: usize) -> u32 {
 }
 
 impl Wheel {
-    pub(crate) fn new(now: u64) -> Self {
-        Self {
-            slots: (0..LEVELS * SLOTS)
-                .map(|slot| (sentinel(slot), sentinel(slot)))
-                .collect(),
+    pub(crate) fn new(now: u64) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            slots: heap::slice(LEVELS * SLOTS, |slot| (sentinel(slot), sentinel(slot)))?,
             occupied: [0; LEVELS],
             unit: now >> UNIT_SHIFT,
             entries: 0,
+        })
+    }
+
+    /// Forgets all records.
+    pub(crate) fn clear(&mut self, now: u64) {
+        for (slot, ends) in self.slots.iter_mut().enumerate() {
+            *ends = (sentinel(slot), sentinel(slot));
         }
+        self.occupied = [0; LEVELS];
+        self.unit = now >> UNIT_SHIFT;
+        self.entries = 0;
     }
 
     /// Bytes that a wheel takes beside the records.
@@ -282,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_year_without_anything_to_expire_is_one_step() {
-        let mut wheel = Wheel::new(1);
+        let mut wheel = Wheel::new(1).unwrap();
         assert_eq!(steps_to(&mut wheel, 365 * DAY_UNITS), 1);
     }
 
@@ -290,7 +299,7 @@ mod tests {
     fn a_record_of_days_comes_up_after_a_few_steps_and_not_too_late() {
         let region = Region::reserve(HEAD_BYTES + 4_096).unwrap();
         let records = Records::new(region, ClassTable::new(4_096, 1));
-        let mut wheel = Wheel::new(1);
+        let mut wheel = Wheel::new(1).unwrap();
         let expires_at = (40 * DAY_UNITS) << UNIT_SHIFT;
         wheel.file(&records, Loc::FIRST, expires_at);
         let mut looks = 0;

@@ -1,11 +1,12 @@
 //! A thread's way into a cache, and the read path.
 
-use crate::changes::{Drained, drained_keys};
+use crate::changes::{Drained, note_key, noted_keys};
 use crate::clock::Ttl;
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
 use crate::hash::KeyHash;
+use crate::heap::{OutOfMemory, Shared};
 use crate::memory::record::HITS_MAX;
 use crate::memory::region::Loc;
 use crate::shard::Condition;
@@ -24,8 +25,8 @@ const BATCH_AHEAD: usize = 16;
 /// [`Cache::handle`](crate::Cache::handle) and keep it; it keeps the cache alive.
 pub struct Handle {
     engine: Arc<Engine>,
-    slot: Arc<ReaderSlot>,
-    counts: Arc<ReadCounts>,
+    slot: Shared<ReaderSlot>,
+    counts: Shared<ReadCounts>,
     changes_seen: AtomicU64,
     drain_buffer: RefCell<Vec<u8>>,
     /// Not `Sync`: the slot has one reader.
@@ -67,15 +68,18 @@ impl Cursor {
 struct Read<const COUNTED: bool, const WATCHING: bool>;
 
 impl Handle {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self {
-            slot: engine.register_reader(),
-            counts: engine.read_counts.register(),
+    pub(crate) fn new(engine: Arc<Engine>) -> Result<Self, OutOfMemory> {
+        let counts = engine.read_counts.register()?;
+        let slot = engine.register_reader();
+        let slot = slot.inspect_err(|_| engine.read_counts.unregister(&counts))?;
+        Ok(Self {
+            slot,
+            counts,
             changes_seen: AtomicU64::new(engine.common.changes.position()),
             drain_buffer: RefCell::new(Vec::new()),
             engine,
             _not_sync: PhantomData,
-        }
+        })
     }
 
     /// Calls `read` with the value of a key, in place and pinned, and returns what it returns; `None`
@@ -324,31 +328,54 @@ impl Handle {
     ///
     /// Weakly consistent: an entry that is there from the first call to the last is visited at least
     /// once, others may or may not be. Not counted. `visit` runs pinned.
+    ///
+    /// # Panics
+    /// If there is no memory for a copy of a key of hundreds of bytes that does not lie in one piece.
     pub fn scan(
         &self,
         from: Cursor,
         prefix: &[u8],
         limit: usize,
-        mut visit: impl FnMut(&[u8], Value<'_>),
+        visit: impl FnMut(&[u8], Value<'_>),
     ) -> Option<Cursor> {
+        let scanned = self.try_scan(from, prefix, limit, visit);
+        scanned.expect("memory for a copy of a long key")
+    }
+
+    fn try_scan(
+        &self,
+        from: Cursor,
+        prefix: &[u8],
+        limit: usize,
+        mut visit: impl FnMut(&[u8], Value<'_>),
+    ) -> Result<Option<Cursor>, OutOfMemory> {
         let engine = &*self.engine;
         let (mut shard, mut at) = (from.shard(), from.at());
         let mut visited = 0;
         while visited < limit.max(1) {
-            let index = engine.indexes.get(shard)?;
+            let Some(index) = engine.indexes.get(shard) else {
+                return Ok(None);
+            };
+            let mut refused = None;
             let _pin = engine.common.epoch.pin(&self.slot);
             // SAFETY: pinned.
             let next = unsafe {
                 index.walk(&engine.common.allocator, at, |loc| {
-                    visited += usize::from(self.visit_matching(loc, prefix, &mut visit));
+                    match self.visit_matching(loc, prefix, &mut visit) {
+                        Ok(is_visited) => visited += usize::from(is_visited),
+                        Err(error) => refused = Some(error),
+                    }
                 })
             };
+            if let Some(error) = refused {
+                return Err(error);
+            }
             match next {
                 Some(next) => at = next,
                 None => (shard, at) = (shard + 1, 0),
             }
         }
-        (shard < engine.shards.len()).then(|| Cursor::new(shard, at))
+        Ok((shard < engine.shards.len()).then(|| Cursor::new(shard, at)))
     }
 
     /// # Safety
@@ -358,11 +385,11 @@ impl Handle {
         loc: Loc,
         prefix: &[u8],
         visit: &mut impl FnMut(&[u8], Value<'_>),
-    ) -> bool {
+    ) -> Result<bool, OutOfMemory> {
         let engine = &*self.engine;
         let header = engine.records().header(loc);
         if header.expiry().is_past(engine.common.clock.now()) {
-            return false;
+            return Ok(false);
         }
         // SAFETY: as the caller promises.
         unsafe {
@@ -388,16 +415,23 @@ impl Handle {
     /// it runs may remain.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] only.
+    /// [`Error::Poisoned`], or [`Error::OutOfMemory`] if there is none to note the keys in. Some entries
+    /// have been removed then.
     pub fn delete_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
         let mut deleted = 0;
+        let mut keys = Vec::new();
         let mut cursor = Some(Cursor::START);
         while let Some(from) = cursor {
-            let mut keys = Vec::new();
-            cursor = self.scan(from, prefix, 1, |key, _| keys.push(key.to_vec()));
-            for key in keys {
-                deleted += u64::from(self.delete(&key)?);
+            keys.clear();
+            let mut noted = Ok(());
+            let next = self.try_scan(from, prefix, 1, |key, _| {
+                noted = noted.and_then(|()| note_key(&mut keys, key));
+            });
+            for key in noted_keys(&keys) {
+                deleted += u64::from(self.delete(key)?);
             }
+            noted?;
+            cursor = next?;
         }
         Ok(deleted)
     }
@@ -424,7 +458,7 @@ impl Handle {
             .changes
             .drain(&self.changes_seen, &mut bytes);
         if matches!(drained, Drained::Keys { .. }) {
-            drained_keys(&bytes).for_each(&mut visit);
+            noted_keys(&bytes).for_each(&mut visit);
         }
         self.drain_buffer.replace(bytes);
         drained

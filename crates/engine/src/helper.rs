@@ -4,7 +4,9 @@
 
 use crate::clock::{TICK_MS, advance_system_clock, present_tick};
 use crate::engine::Engine;
+use crate::error::ConfigError;
 use crate::expiry::UNIT_TICKS;
+use crate::heap::{self, OutOfMemory};
 use crate::sync::{Mutex, lock, thread};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -21,34 +23,42 @@ static SERVED: Mutex<Served> = Mutex::new(Served {
 });
 
 /// Has the helper thread serve a cache until that is dropped.
-pub(crate) fn serve(engine: &Arc<Engine>) {
+pub(crate) fn serve(engine: &Arc<Engine>) -> Result<(), ConfigError> {
     let mut served = lock(&SERVED);
-    served.caches.push(Arc::downgrade(engine));
+    let reserved = heap::reserve(&mut served.caches, 1);
+    reserved.map_err(|OutOfMemory { bytes }| engine.refused(bytes))?;
     if !served.running {
-        served.running = true;
         // The clock stood still while there was no cache to serve.
         advance_system_clock(present_tick());
         let spawned = thread::Builder::new()
             .name("nearcache-helper".into())
             .spawn(run);
         // Without it nothing would ever expire: not a state to limp on in.
-        spawned.expect("a helper thread can be started");
+        spawned.map_err(ConfigError::HelperThread)?;
+        served.running = true;
     }
+    served.caches.push(Arc::downgrade(engine));
     // Under the lock, so that no tick comes in between.
     let now = engine.common.clock.now();
     engine.common.changes.signal().move_clock(now);
+    Ok(())
 }
 
 fn run() {
     let mut ticks = 0u64;
+    let mut engines = Vec::new();
     loop {
         thread::sleep(Duration::from_millis(TICK_MS));
-        let Some(engines) = tick() else { return };
+        if !tick(&mut engines) {
+            return;
+        }
         engines.iter().for_each(|engine| engine.populate_ahead());
         ticks += 1;
         if ticks.is_multiple_of(UNIT_TICKS) {
             maintain(&engines);
         }
+        // Before it sleeps: a cache shall end with its last owner.
+        engines.clear();
     }
 }
 
@@ -63,19 +73,21 @@ fn maintain(engines: &[Arc<Engine>]) {
     }
 }
 
-/// Moves the time of all caches that still live, and returns them; `None`, and the thread is to end,
-/// if there are none.
-fn tick() -> Option<Vec<Arc<Engine>>> {
+/// Moves the time of all caches that still live, and puts those to `engines` that there is memory for:
+/// the others get no maintenance this time. False, and the thread is to end, if there are none.
+fn tick(engines: &mut Vec<Arc<Engine>>) -> bool {
     let mut served = lock(&SERVED);
     served.caches.retain(|cache| cache.strong_count() > 0);
     served.running = !served.caches.is_empty();
-    let engines: Vec<_> = served.caches.iter().filter_map(Weak::upgrade).collect();
     let tick = present_tick();
-    for engine in &engines {
+    for engine in served.caches.iter().filter_map(Weak::upgrade) {
         engine.common.changes.signal().move_clock(tick);
+        if heap::reserve(engines, 1).is_ok() {
+            engines.push(engine);
+        }
     }
     advance_system_clock(tick);
-    served.running.then_some(engines)
+    served.running
 }
 
 #[cfg(all(test, feature = "fault"))]

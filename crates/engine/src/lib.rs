@@ -46,6 +46,7 @@ mod fault;
 mod handle;
 #[cfg(not(loom))]
 mod hash;
+mod heap;
 #[cfg(not(loom))]
 mod helper;
 #[cfg(not(loom))]

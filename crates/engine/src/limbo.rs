@@ -8,6 +8,7 @@
 use crate::account::Account;
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::fault;
+use crate::heap::OutOfMemory;
 use crate::index::Retired;
 use crate::memory::allocator::Allocator;
 use crate::memory::region::Loc;
@@ -22,6 +23,9 @@ const RECORDS_MAX: u64 = if cfg!(shuttle) { 4 } else { 512 };
 /// ... or this part of the budget, at most [`BYTES_MAX`].
 const BUDGET_SHARE: u64 = 100;
 const BYTES_MAX: u64 = 4 << 20;
+/// Bags that there is always room for. With all these waiting and no memory for more, the chains stay
+/// with their shards until some have been freed.
+const BAGS_MIN: usize = 16;
 /// One call frees bags until they held this many records: freeing touches memory that has grown cold,
 /// and no write may take long because much was expired or cleared at once.
 const RECORDS_PER_COLLECT: usize = 2 * CHAIN_RECORDS_MAX;
@@ -111,13 +115,18 @@ pub(crate) struct Limbo {
 }
 
 impl Limbo {
-    pub(crate) fn new(budget: u64) -> Self {
-        Self {
-            bags: Mutex::default(),
+    pub(crate) fn new(budget: u64) -> Result<Self, OutOfMemory> {
+        let mut bags = Bags::default();
+        let refused = OutOfMemory {
+            bytes: BAGS_MIN * size_of::<Bag>(),
+        };
+        bags.waiting.try_reserve(BAGS_MIN).map_err(|_| refused)?;
+        Ok(Self {
+            bags: Mutex::new(bags),
             has_leftovers: AtomicU8::new(0),
             account: Account::new(),
             bytes_max: (budget / BUDGET_SHARE).min(BYTES_MAX),
-        }
+        })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -138,14 +147,16 @@ impl Limbo {
             || self.has_leftovers.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes a chain over. Everything in it was unlinked before.
+    /// Takes a chain over, if there is memory for one more bag. Everything in it was unlinked before.
     pub(crate) fn add(&self, epoch: &Epoch, pending: &mut Pending) {
         if pending.is_empty() {
             return;
         }
         let mut bags = lock(&self.bags);
         fault::point();
-        bags.waiting.reserve(1);
+        if bags.waiting.try_reserve(1).is_err() {
+            return;
+        }
         self.account.add(pending.records as u64, pending.bytes);
         bags.waiting.push_back(Bag {
             stamp: epoch.stamp(),
@@ -162,9 +173,16 @@ impl Limbo {
         allocator: &Allocator,
         own: Option<&ReaderSlot>,
     ) -> bool {
-        let mut records = 0;
         // What the last barrier allowed comes first: the next one is dear.
-        let mut oldest_reader = lock(&self.bags).oldest_reader;
+        let (nothing_waits, mut oldest_reader) = {
+            let bags = lock(&self.bags);
+            (bags.waiting.is_empty(), bags.oldest_reader)
+        };
+        if nothing_waits {
+            self.has_leftovers.store(0, Ordering::Relaxed);
+            return false;
+        }
+        let mut records = 0;
         let mut has_advanced = false;
         loop {
             records += self.free_older_than(oldest_reader, allocator, records);
@@ -233,10 +251,12 @@ impl Drop for Unfreed<'_> {
         let content = std::mem::take(&mut self.bag.content);
         if !content.is_empty() {
             let stamp = self.bag.stamp;
-            // It is among the oldest.
-            lock(&self.limbo.bags)
-                .waiting
-                .push_front(Bag { stamp, content });
+            let waiting = &mut lock(&self.limbo.bags).waiting;
+            // It is among the oldest. Where its place was taken meanwhile and there is no memory for
+            // another it is lost, which is better than the end of the process.
+            if waiting.try_reserve(1).is_ok() {
+                waiting.push_front(Bag { stamp, content });
+            }
         }
     }
 }

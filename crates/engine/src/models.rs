@@ -78,12 +78,12 @@ impl<'a> L0<'a> {
 fn loom_a_value_is_written_in_place_only_while_nobody_reads() {
     loom::model(|| {
         let shared = Arc::new((Epoch::new(), Mutex::new(()), Watched::new(1)));
-        let own = shared.0.register();
+        let own = shared.0.register().unwrap();
         let reader = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let (epoch, shard, value) = &*shared;
-                let slot = epoch.register();
+                let slot = epoch.register().unwrap();
                 drop(lock(shard));
                 {
                     let _pin = epoch.pin(&slot);
@@ -110,7 +110,7 @@ fn loom_an_l0_learns_of_a_life_that_was_cut_short() {
     const LONG: u32 = 9;
     const SHORT: u32 = 5;
     loom::model(|| {
-        let log = Arc::new(ChangeLog::new());
+        let log = Arc::new(ChangeLog::new().unwrap());
         let shared = Arc::new((WatchFlags::new(), AtomicU32::new(LONG), AtomicU32::new(0)));
         let other = {
             let shared = Arc::clone(&shared);
@@ -146,7 +146,7 @@ fn loom_an_l0_learns_of_a_life_that_was_cut_short() {
 #[test]
 fn loom_an_l0_learns_of_an_overwrite_behind_a_relocation() {
     loom::model(|| {
-        let log = Arc::new(ChangeLog::new());
+        let log = Arc::new(ChangeLog::new().unwrap());
         let records = Arc::new([WatchFlags::new(), WatchFlags::new(), WatchFlags::new()]);
         let state = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
         let writer = {
@@ -183,7 +183,7 @@ fn loom_clear_lapses_an_l0_that_watched_what_it_removed() {
     const ABSENT: u32 = 1;
     const NEW: u32 = 2;
     loom::model(|| {
-        let log = Arc::new(ChangeLog::new());
+        let log = Arc::new(ChangeLog::new().unwrap());
         let old = Arc::new(WatchFlags::new());
         let state = Arc::new((AtomicU32::new(OLD), AtomicU32::new(0)));
         let position = AtomicU64::new(log.position());
@@ -259,7 +259,7 @@ fn loom_the_compactor_sees_records_whole_or_not_at_all() {
             Mutex::new(()),
         ));
         shared.0.0.set_ring(1);
-        let slot = shared.2.register();
+        let slot = shared.2.register().unwrap();
         let compactor = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -378,14 +378,14 @@ impl IndexWorld {
     }
 }
 
-/// `Index::double_directory` within `split`: a reader finds its entry by the old directory or the new.
+/// `Index::split`, where it doubles the directory: a reader finds its entry by the old directory or the new.
 #[test]
 fn loom_a_doubled_directory_hides_no_entry() {
     loom::model(|| {
         // One entry that leads to segment 0; then two, for segments 1 and 2.
         let world = IndexWorld::new([[0, 0], [0, 0]], [1, 2]);
         (0..2).for_each(|hash| world.put(0, hash));
-        let slot = world.epoch.register();
+        let slot = world.epoch.register().unwrap();
         let writer = {
             let world = Arc::clone(&world);
             thread::spawn(move || {
@@ -407,7 +407,7 @@ fn loom_a_merge_hides_no_entry() {
     loom::model(|| {
         let world = IndexWorld::new([[0, 1], [0, 1]], [2, 2]);
         (0..2).for_each(|hash| world.put(hash as usize, hash));
-        let slot = world.epoch.register();
+        let slot = world.epoch.register().unwrap();
         let writer = {
             let world = Arc::clone(&world);
             thread::spawn(move || {
@@ -428,7 +428,7 @@ fn loom_an_enlarged_segment_hides_no_entry() {
     loom::model(|| {
         let world = IndexWorld::new([[0, 0], [0, 0]], [1, 1]);
         world.put(0, 0);
-        let slot = world.epoch.register();
+        let slot = world.epoch.register().unwrap();
         let returned = Arc::new(AtomicU32::new(0));
         let writer = {
             let (world, returned) = (Arc::clone(&world), Arc::clone(&returned));

@@ -7,23 +7,24 @@
 //!
 //! Every step may be made twice: should a thread die while it repairs, the next one begins anew.
 
+use crate::heap::{self, OutOfMemory};
 use crate::index::{NeedsRoom, Retired, Step};
 use crate::memory::region::Loc;
 use crate::shard::{InHand, LockedShard};
 use crate::state::VERSION_MASK;
-use std::collections::HashSet;
 
 impl LockedShard<'_> {
     /// Clears the shard and puts everything in order. The shard stays poisoned if there is no room for
-    /// an empty index; whoever comes next tries again.
+    /// an empty index, or no memory for what has to be noted meanwhile; whoever comes next tries again.
     pub(crate) fn repair(&mut self) -> Result<(), NeedsRoom> {
         let common = self.common;
         let allocator = &common.allocator;
-        self.index.settle(self.state.pending.index());
+        self.index.settle(self.state.pending.index())?;
         self.state.pending.recount(allocator);
-        let pending: HashSet<Loc> = self.state.pending.iter(allocator).collect();
+        let mut pending = heap::collect(self.state.pending.iter(allocator))?;
+        pending.sort_unstable();
         self.settle_in_hand(&pending);
-        self.finish_reaping(&pending);
+        self.finish_reaping(&pending)?;
         let now = common.clock.now();
         if self.clear(now).is_err() {
             // What waits may be room enough, if no reader is in the way.
@@ -37,8 +38,8 @@ impl LockedShard<'_> {
         Ok(())
     }
 
-    /// The records that are neither in the index nor in `pending`.
-    fn settle_in_hand(&mut self, pending: &HashSet<Loc>) {
+    /// The records that are neither in the index nor in `pending`, which is sorted.
+    fn settle_in_hand(&mut self, pending: &[Loc]) {
         let common = self.common;
         let allocator = &common.allocator;
         let InHand {
@@ -48,10 +49,11 @@ impl LockedShard<'_> {
         } = self.state.in_hand;
         // The key of a copy that is not finished is that of the original.
         let coming_is_lost = !coming.is_none()
-            && !pending.contains(&coming)
+            && pending.binary_search(&coming).is_err()
             && !self.is_indexed(if is_move { going } else { coming }, coming);
-        let going_is_lost =
-            !going.is_none() && !pending.contains(&going) && !self.is_indexed(going, going);
+        let going_is_lost = !going.is_none()
+            && pending.binary_search(&going).is_err()
+            && !self.is_indexed(going, going);
         if coming_is_lost && is_move {
             // No reader has seen it, and perhaps it is not even filled.
             self.state.in_hand = InHand::NOTHING;
@@ -80,22 +82,23 @@ impl LockedShard<'_> {
     }
 
     /// Retires what is left of the segment that was being reaped.
-    fn finish_reaping(&mut self, pending: &HashSet<Loc>) {
+    fn finish_reaping(&mut self, pending: &[Loc]) -> Result<(), OutOfMemory> {
         let common = self.common;
         let state = &mut *self.state;
         let Some(doomed) = state.doomed.front_mut() else {
-            return;
+            return Ok(());
         };
         let chain = &mut state.pending;
+        heap::reserve(chain.index(), 1)?;
         let step = doomed.step(&common.allocator, usize::MAX, |loc| {
-            if !pending.contains(&loc) {
+            if pending.binary_search(&loc).is_err() {
                 let records = common.allocator.records();
                 records.header(loc).retire();
                 chain.push(&common.allocator, loc, records.charge(loc), false);
             }
         });
         let Step::Segment(segment) = step else {
-            return;
+            return Ok(());
         };
         let is_retired =
             |retired: &Retired| matches!(retired, Retired::Segment(loc) if *loc == segment);
@@ -103,5 +106,6 @@ impl LockedShard<'_> {
             chain.index().push(Retired::Segment(segment));
         }
         doomed.advance();
+        Ok(())
     }
 }

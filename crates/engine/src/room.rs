@@ -2,7 +2,8 @@
 //!
 //! In order: if a size has a page's worth of free slots, empty one of its pages; otherwise evict a
 //! batch by policy, from the record's own shard or a fuller one; take back what readers have finished
-//! with. Nothing here holds a lock while it takes another shard's.
+//! with. Nothing here holds a lock while it takes another shard's. A shard that can't be repaired now has
+//! nothing to give, and is passed over: only its own writers are told.
 
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
@@ -11,6 +12,7 @@ use crate::limits::SMALL;
 use crate::memory::allocator::Purpose;
 use crate::memory::classes::{Class, Use};
 use crate::memory::region::Loc;
+use crate::shard::{LockedShard, Poisoned};
 use crate::sync::{Ordering, thread};
 use std::time::Duration;
 
@@ -125,16 +127,16 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<(), Error> {
         // Free slots of other sizes come before live entries.
-        if self.empty_a_page(own, attempt)? {
+        if self.empty_a_page(own, attempt) {
             return Ok(());
         }
         let common = &self.common;
-        self.reap_some()?;
+        self.reap_some();
         self.hand_over_all(if attempt == 1 {
             shard..shard + 1
         } else {
             0..self.shards.len()
-        })?;
+        });
         common.collect(Some(own));
         // A reader still holds memory that would do: what is evicted now could not be used before it
         // lets go either. Not for ever, in case what waits is of no use to this writer.
@@ -151,29 +153,35 @@ impl Engine {
     }
 
     /// Retires some of what `clear` left behind, if it did: dead entries go before live ones.
-    fn reap_some(&self) -> Result<(), Error> {
+    fn reap_some(&self) {
         // Relaxed: a hint; what is missed now is reaped at the next try.
         if self.common.doomed.load(Ordering::Relaxed) == 0 {
-            return Ok(());
+            return;
         }
         let mut left = REAPS_PER_ATTEMPT;
         for shard in 0..self.shards.len() {
-            let mut locked = self.lock(shard)?;
+            let Ok(mut locked) = self.lock(shard) else {
+                continue;
+            };
             while left > 0 && locked.reap() {
                 left -= 1;
             }
             locked.hand_over(true);
             if left == 0 {
-                return Ok(());
+                return;
             }
         }
-        Ok(())
     }
 
     /// Evicts some slots' worth from a shard, or from another one if that has more.
     fn evict_batch(&self, slot_bytes: u64, slots_max: u64, shard: usize) -> Result<(), Error> {
         let from = self.fuller_shard(shard)?;
-        let mut locked = self.lock(from)?;
+        let mut locked = match self.lock(from) {
+            Ok(locked) => locked,
+            // In between somebody died there.
+            Err(Poisoned) if from != shard => return Ok(()),
+            Err(poisoned) => return Err(poisoned.into()),
+        };
         let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
         let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, slots_max);
         let wanted = (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes);
@@ -182,7 +190,7 @@ impl Engine {
         drop(locked);
         self.common.turnover.note(freed, &self.common.sketch);
         if freed == 0 {
-            self.evict_anywhere(from, slot_bytes)?;
+            self.evict_anywhere(from, slot_bytes);
         }
         Ok(())
     }
@@ -194,28 +202,31 @@ impl Engine {
             let other = locked.state.random.next() % self.shards.len() as u64;
             (locked.state.rings.total_bytes(), other as usize)
         };
-        let other_has_more = other != shard && self.lock(other)?.state.rings.total_bytes() > bytes;
+        let has_more = |other: LockedShard<'_>| other.state.rings.total_bytes() > bytes;
+        let other_has_more = other != shard && self.lock(other).is_ok_and(has_more);
         Ok(if other_has_more { other } else { shard })
     }
 
     /// The chosen shard was empty: goes through the others until one gives something.
-    fn evict_anywhere(&self, start: usize, wanted: u64) -> Result<(), Error> {
+    fn evict_anywhere(&self, start: usize, wanted: u64) {
         for distance in 1..self.shards.len() {
-            let mut locked = self.lock((start + distance) % self.shards.len())?;
+            let Ok(mut locked) = self.lock((start + distance) % self.shards.len()) else {
+                continue;
+            };
             let freed = locked.evict(wanted, self.common.clock.now());
             locked.hand_over(true);
             if freed > 0 {
                 break;
             }
         }
-        Ok(())
     }
 
-    pub(crate) fn hand_over_all(&self, shards: std::ops::Range<usize>) -> Result<(), Error> {
+    pub(crate) fn hand_over_all(&self, shards: std::ops::Range<usize>) {
         for shard in shards {
-            self.lock(shard)?.hand_over(true);
+            if let Ok(mut locked) = self.lock(shard) {
+                locked.hand_over(true);
+            }
         }
-        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::epoch::ReaderSlot;
 use crate::expiry::{Due, Wheel};
 use crate::fault;
 use crate::hash::KeyHash;
+use crate::heap::{self, OutOfMemory};
 use crate::index::{Doomed, Index, NeedsRoom, Place, Retired, Step};
 use crate::limbo::Pending;
 use crate::limits::SHARD_OVERHEAD_BYTES;
@@ -72,7 +73,7 @@ impl InHand {
     };
 }
 
-/// A thread panicked while it held the lock, and the shard can't be repaired for want of room.
+/// A thread panicked while it held the lock, and the shard can't be repaired for want of room or memory.
 #[derive(Debug)]
 pub(crate) struct Poisoned;
 
@@ -95,11 +96,11 @@ pub(crate) enum Reason {
 }
 
 impl Shard {
-    pub(crate) fn new(seed: u64, now: u64) -> Self {
-        Self {
+    pub(crate) fn new(seed: u64, now: u64) -> Result<Self, OutOfMemory> {
+        Ok(Self {
             state: Mutex::new(ShardState {
                 rings: Rings::new(),
-                wheel: Wheel::new(now),
+                wheel: Wheel::new(now)?,
                 counts: WriteCounts::default(),
                 random: Random::new(seed),
                 pending: Pending::default(),
@@ -107,7 +108,7 @@ impl Shard {
                 last_version: 0,
                 in_hand: InHand::NOTHING,
             }),
-        }
+        })
     }
 
     /// `index` is this shard's.
@@ -144,7 +145,7 @@ impl Shard {
             index,
             state,
         };
-        locked.repair().map_err(|NeedsRoom| Poisoned)?;
+        locked.repair().map_err(|_: NeedsRoom| Poisoned)?;
         self.state.clear_poison();
         Ok(locked)
     }
@@ -304,7 +305,9 @@ impl LockedShard<'_> {
         if records.header(loc).retire() {
             fault::point();
             // SAFETY: the shard's lock is held and the record is not freed yet.
-            unsafe { records.with_key(loc, |key| common.changes.append(key)) };
+            let logged = unsafe { records.with_key(loc, |key| common.changes.append(key)) };
+            // Where there is no memory to put the key together, every L0 drops all it has.
+            logged.unwrap_or_else(|_: OutOfMemory| common.changes.lap_all());
         }
         fault::point();
         self.state
@@ -328,10 +331,7 @@ impl LockedShard<'_> {
     /// The hash of a live record's key.
     pub(crate) fn hash_of(&self, loc: Loc) -> KeyHash {
         // SAFETY: the shard's lock is held and the record is live in it.
-        unsafe {
-            self.records()
-                .with_key(loc, |key| self.common.hasher.hash(key))
-        }
+        unsafe { self.records().hash_of(loc, &self.common.hasher) }
     }
 
     /// Changes when a live record expires. False where only a copy of the record can express it.
@@ -414,7 +414,10 @@ impl LockedShard<'_> {
             }
         }
         // So that the old directory is at no time in nobody's hands: readers still use it.
-        self.state.doomed.reserve(1);
+        let doomed = &mut self.state.doomed;
+        doomed.try_reserve(1).map_err(|_| OutOfMemory {
+            bytes: size_of::<Doomed>(),
+        })?;
         let made = self.state.pending.index();
         let directory = self.index.clear(&self.common.allocator, made)?;
         self.state.doomed.push_back(Doomed::new(directory));
@@ -422,7 +425,7 @@ impl LockedShard<'_> {
         fault::point();
         self.state.rings = Rings::new();
         fault::point();
-        self.state.wheel = Wheel::new(now);
+        self.state.wheel.clear(now);
         fault::point();
         // Before the lock is let go: who writes a key anew from now on finds no old record, and so
         // would tell no L0 of it. An L0 that drains this reads the shard again and finds it empty.
@@ -430,7 +433,7 @@ impl LockedShard<'_> {
         Ok(())
     }
 
-    /// Retires some of what `clear` left behind. True if there was any.
+    /// Retires some of what `clear` left behind. True if it did.
     pub(crate) fn reap(&mut self) -> bool {
         let common = self.common;
         let state = &mut *self.state;
@@ -438,6 +441,10 @@ impl LockedShard<'_> {
             return false;
         };
         let pending = &mut state.pending;
+        // For what is noted at the end of a segment, or of all. Without it: another time.
+        if heap::reserve(pending.index(), 1).is_err() {
+            return false;
+        }
         let step = doomed.step(&common.allocator, ENTRIES_PER_REAP, |loc| {
             // Nobody is told one by one: `clear` lapses every L0.
             let records = common.allocator.records();
@@ -455,8 +462,7 @@ impl LockedShard<'_> {
             }
             Step::End => {
                 fault::point();
-                // So that the directory is at no time in nobody's hands.
-                pending.index().reserve(1);
+                // Room was made: the directory is at no time in nobody's hands.
                 let done = state.doomed.pop_front().map(Doomed::into_directory);
                 pending.index().extend(done.map(Retired::Directory));
                 common.doomed.fetch_sub(1, Ordering::Relaxed);
@@ -547,7 +553,12 @@ impl LockedShard<'_> {
         let mut chunks = 0;
         let (entries, segments) = self.index.validate(&self.common.allocator, |word| {
             let loc = Loc(word.loc());
-            let hash = self.hash_of(loc);
+            // SAFETY: the shard's lock is held and the record is live in it.
+            let hash = unsafe { records.with_key(loc, |key| self.common.hasher.hash(key)) };
+            let hash = hash.map_err(|refused| format!("{refused:?}"))?;
+            if hash != self.hash_of(loc) {
+                return Err(format!("the chunks of {loc:?} have another hash"));
+            }
             if hash.stored() != word.stored_hash()
                 || hash.shard(self.common.layout.shard_bits) != shard
             {

@@ -1,8 +1,8 @@
 //! Counters: per-thread cells for reads, per-shard ones (under the lock that is held anyway) for
 //! writes, summed when somebody asks.
 
+use crate::heap::{self, OutOfMemory, Shared};
 use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, lock};
-use std::sync::Arc;
 
 /// What a cache has done and holds. Counters start at zero with the cache and only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,19 +75,21 @@ impl ReadCounts {
 /// All threads' read counts, those of threads that are gone included.
 #[derive(Default)]
 pub(crate) struct ReadCountsRegistry {
-    state: Mutex<(Vec<Arc<ReadCounts>>, [u64; 2])>,
+    state: Mutex<(Vec<Shared<ReadCounts>>, [u64; 2])>,
 }
 
 impl ReadCountsRegistry {
-    pub(crate) fn register(&self) -> Arc<ReadCounts> {
-        let counts = Arc::new(ReadCounts::default());
-        lock(&self.state).0.push(Arc::clone(&counts));
-        counts
+    pub(crate) fn register(&self) -> Result<Shared<ReadCounts>, OutOfMemory> {
+        let counts = Shared::new(ReadCounts::default())?;
+        let cells = &mut lock(&self.state).0;
+        heap::reserve(cells, 1)?;
+        cells.push(counts.clone());
+        Ok(counts)
     }
 
-    pub(crate) fn unregister(&self, counts: &Arc<ReadCounts>) {
+    pub(crate) fn unregister(&self, counts: &Shared<ReadCounts>) {
         let (cells, gone) = &mut *lock(&self.state);
-        cells.retain(|cell| !Arc::ptr_eq(cell, counts));
+        cells.retain(|cell| !cell.is_same(counts));
         counts.add_to(gone);
     }
 

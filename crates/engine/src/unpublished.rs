@@ -1,6 +1,7 @@
 //! A record that nobody else can reach yet: slots that go back to the allocator unless the record is
 //! published, whatever happens to the thread that fills it.
 
+use crate::heap::{self, OutOfMemory};
 use crate::memory::allocator::Allocator;
 use crate::memory::region::Loc;
 use crate::sync::thread;
@@ -27,8 +28,8 @@ impl<'a> Unpublished<'a> {
     }
 
     /// Makes room for the locations of so many chunks.
-    pub(crate) fn expect_chunks(&mut self, count: usize) {
-        self.chunks.reserve_exact(count);
+    pub(crate) fn expect_chunks(&mut self, count: usize) -> Result<(), OutOfMemory> {
+        heap::reserve(&mut self.chunks, count)
     }
 
     pub(crate) fn add_chunk(&mut self, chunk: Loc) {

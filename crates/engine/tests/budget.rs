@@ -153,22 +153,6 @@ fn a_value_of_the_largest_size_is_admitted_however_full_and_fragmented_the_cache
 }
 
 #[test]
-fn tiny_and_huge_values_in_turns_are_all_readable_at_once() {
-    let (cache, _) = cache(Config::new(8 << 20));
-    let handle = cache.handle();
-    let huge = vec![1; cache.max_value_size() as usize];
-    for n in 0..2_000u64 {
-        let value = if n % 2 == 0 { &huge[..] } else { b"" };
-        handle
-            .set(&n.to_le_bytes(), value, 0, Ttl::Forever)
-            .unwrap();
-        let found = handle.get(&n.to_le_bytes(), |value| value.len());
-        assert_eq!(found, Some(value.len()), "{n}");
-    }
-    cache.validate().unwrap();
-}
-
-#[test]
 fn a_new_large_entry_is_not_the_first_to_go() {
     let (cache, _) = cache(Config::new(16 << 20));
     let handle = cache.handle();

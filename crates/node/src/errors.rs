@@ -37,8 +37,13 @@ pub enum Failure {
         existing: String,
         given: String,
     },
-    /// An argument that ts/ should never have passed, or a configuration that the engine refuses.
+    /// An argument that ts/ should never have passed.
     InvalidOption(String),
+    /// A configuration that the engine refuses, and the option that it is about.
+    Refused {
+        option: &'static str,
+        reason: String,
+    },
     /// An exception is pending already, or the environment is closing: nothing to add.
     Pending,
 }
@@ -55,7 +60,9 @@ impl Failure {
             Failure::Closed => "ERR_CACHE_CLOSED",
             Failure::Panicked | Failure::Unrepaired(_) | Failure::Poisoned => "ERR_CACHE_POISONED",
             Failure::ConfigMismatch { .. } => "ERR_CONFIG_MISMATCH",
-            Failure::InvalidOption(_) | Failure::Pending => "ERR_INVALID_OPTION",
+            Failure::InvalidOption(_) | Failure::Refused { .. } | Failure::Pending => {
+                "ERR_INVALID_OPTION"
+            }
         }
     }
 
@@ -76,6 +83,9 @@ impl Failure {
             Failure::ConfigMismatch { option, .. } => {
                 env.set(error, c"option", env.utf8(option.as_bytes())?)
             }
+            Failure::Refused { option, .. } => {
+                env.set(error, c"option", env.utf8(option.as_bytes())?)
+            }
             _ => Ok(()),
         }
     }
@@ -94,9 +104,10 @@ impl fmt::Display for Failure {
             Failure::InvalidTtl { given, max } => {
                 write!(f, "ttl is {given}: it must be 0 to {max} milliseconds, or Infinity")
             }
-            Failure::NoRoom(reason) | Failure::InvalidOption(reason) | Failure::Unrepaired(reason) => {
-                f.write_str(reason)
-            }
+            Failure::NoRoom(reason)
+            | Failure::InvalidOption(reason)
+            | Failure::Refused { reason, .. }
+            | Failure::Unrepaired(reason) => f.write_str(reason),
             Failure::Panicked => {
                 f.write_str("a panic in the engine stopped this call: the cache goes on, but has lost some entries")
             }
@@ -123,14 +134,26 @@ impl From<engine::Error> for Failure {
                 max: max_ms,
             },
             engine::Error::Poisoned => Failure::Unrepaired(error.to_string()),
-            other => Failure::NoRoom(other.to_string()),
+            other => Failure::NoRoom(other.to_string().replace("max_memory", "maxMemory")),
         }
     }
 }
 
 impl From<engine::ConfigError> for Failure {
     fn from(error: engine::ConfigError) -> Failure {
-        Failure::InvalidOption(error.to_string())
+        use engine::ConfigError::{Shards, Ttl, ValueSize};
+        let option = match &error {
+            ValueSize { .. } => "maxValueSize",
+            Ttl { .. } => "ttl",
+            Shards { .. } => "shards",
+            // Budgets out of range, or for which the system has no memory.
+            _ => "maxMemory",
+        };
+        // Options as JavaScript knows them.
+        let reason = error.to_string();
+        let reason = reason.replace("max_memory", "maxMemory");
+        let reason = reason.replace("max_value_size", "maxValueSize");
+        Failure::Refused { option, reason }
     }
 }
 

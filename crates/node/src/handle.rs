@@ -40,15 +40,15 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(store: Arc<Store>, scratch: Scratch, watch: bool) -> Live {
-        Live {
-            engine: store.cache.handle(),
+    pub fn new(store: Arc<Store>, scratch: Scratch, watch: bool) -> Result<Live, Failure> {
+        Ok(Live {
+            engine: store.cache.try_handle()?,
             value_bytes_max: store.cache.max_value_size(),
             store,
             scratch,
             watch,
             text: UnsafeCell::new(TextBuffer::zeroed()),
-        }
+        })
     }
 
     /// The buffer through which strings pass. Its bytes are initialised.

@@ -69,7 +69,7 @@ fn open_handle<'c>(env: Env<'c>, options: &NativeOptions<'_>) -> Result<Val<'c>,
     let store = registry::attach(Settings::new(options)?)?;
     // SAFETY: a value of this call.
     let scratch = Scratch::new(env, unsafe { Val::from_raw(options.scratch.raw()) })?;
-    let handle = Handle::create(env, Live::new(store, scratch, options.watch))?;
+    let handle = Handle::create(env, Live::new(store, scratch, options.watch)?)?;
     let functions = make_functions(env, handle);
     // SAFETY: the reference that `create` gave us; the functions have their own.
     unsafe { Handle::release(handle, env) };

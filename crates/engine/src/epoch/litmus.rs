@@ -116,7 +116,7 @@ fn a_pin_that_found_the_old_link_is_waited_for() {
     let (link, freed) = (&board.x.0, &board.y.0);
     let (mut waited, mut went_on) = (0, 0);
     thread::scope(|scope| {
-        let slot = epoch.register();
+        let slot = epoch.register().unwrap();
         scope.spawn(|| {
             // The slot is this thread's alone.
             let slot = slot;

@@ -515,7 +515,7 @@ mod models {
     fn loom_a_split_hides_no_entry_and_frees_nothing_that_is_read() {
         loom::model(|| {
             let split = Split::new();
-            let slot = split.epoch.register();
+            let slot = split.epoch.register().unwrap();
             let writer = {
                 let split = Arc::clone(&split);
                 thread::spawn(move || {

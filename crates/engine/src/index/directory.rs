@@ -10,6 +10,7 @@
 use super::DEPTH_MAX;
 use super::segment::SegmentRef;
 use crate::fault;
+use crate::heap::{self, OutOfMemory};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -31,18 +32,18 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// A directory of `1 << depth` references.
-    pub(super) fn new(depth: u32, segment_of: impl Fn(usize) -> SegmentRef) -> Self {
+    pub(super) fn new(
+        depth: u32,
+        segment_of: impl Fn(usize) -> SegmentRef,
+    ) -> Result<Self, OutOfMemory> {
         let length = 1usize << depth;
         let reference = |index: usize| AtomicU64::new(segment_of(index % length).0);
-        let lines = (0..length.div_ceil(REFERENCES_PER_LINE)).map(|line| {
+        let lines = heap::slice(length.div_ceil(REFERENCES_PER_LINE), |line| {
             Line(std::array::from_fn(|at| {
                 reference(line * REFERENCES_PER_LINE + at)
             }))
-        });
-        Self {
-            lines: lines.collect(),
-            depth,
-        }
+        })?;
+        Ok(Self { lines, depth })
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -149,7 +150,7 @@ impl<'a> View<'a> {
     }
 
     /// The same directory with twice as many references.
-    pub(super) fn doubled(self) -> Directory {
+    pub(super) fn doubled(self) -> Result<Directory, OutOfMemory> {
         Directory::new(self.depth() + 1, |index| self.segment(index as u32))
     }
 

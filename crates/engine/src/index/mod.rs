@@ -14,6 +14,7 @@ pub(crate) mod segment;
 
 use crate::fault;
 use crate::hash::KeyHash;
+use crate::heap::{self, OutOfMemory};
 use crate::limits::SMALL;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
@@ -23,7 +24,6 @@ use bucket::{Bucket, Glance, Position, SlotWord};
 use directory::{Directory, Root, View};
 use segment::{REACH, SegmentRef};
 use std::cmp::Reverse;
-use std::collections::HashSet;
 
 /// The low 16 bits of the stored hash are the directory's.
 pub(crate) const DEPTH_MAX: u32 = if SMALL { 5 } else { 16 };
@@ -47,9 +47,20 @@ pub(crate) struct Place {
     pub(crate) loc: Loc,
 }
 
-/// There is no room for the segments that the index needs to grow. Make some and try again.
+/// The index can't grow, and has not changed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NeedsRoom;
+pub(crate) enum NeedsRoom {
+    /// There is no room for its segments. Make some and try again.
+    Region,
+    /// Nor for what it keeps on the heap, where a cache can't make any.
+    Heap(OutOfMemory),
+}
+
+impl From<OutOfMemory> for NeedsRoom {
+    fn from(refused: OutOfMemory) -> Self {
+        Self::Heap(refused)
+    }
+}
 
 /// See the module's documentation. Two to a cache line: readers go through all shards' in turn.
 #[repr(align(32))]
@@ -79,9 +90,14 @@ impl Index {
         class: Class,
         made: &mut Vec<Retired>,
     ) -> Result<Directory, NeedsRoom> {
-        let segment = SegmentRef::create(allocator, class, 0, made).ok_or(NeedsRoom)?;
+        let segment = SegmentRef::create(allocator, class, 0, made)?;
         fault::point();
-        Ok(Directory::new(0, |_| segment))
+        let directory = Directory::new(0, |_| segment);
+        if directory.is_err() {
+            made.pop();
+            allocator.free(segment.loc());
+        }
+        Ok(directory?)
     }
 
     /// # Safety
@@ -253,7 +269,7 @@ impl Index {
                 return Ok(());
             }
             if segment.depth() == DEPTH_MAX {
-                return Err(NeedsRoom);
+                return Err(NeedsRoom::Region);
             }
             self.split(allocator, hash.stored(), retired)?;
         }
@@ -291,27 +307,34 @@ impl Index {
         retired: &mut Vec<Retired>,
     ) -> Result<(), NeedsRoom> {
         // SAFETY: the caller holds the shard's lock.
-        let old = unsafe { self.directory() }.segment(stored_hash);
+        let directory = unsafe { self.directory() };
+        let old = directory.segment(stored_hash);
         let depth = old.depth();
+        // All that may be refused comes first: the new segments, the old one and the old directory are
+        // noted below.
+        heap::reserve(retired, 4)?;
         if allocator.class_of(old.loc()) != self.class {
             return self.enlarge(allocator, stored_hash, old, retired);
         }
-        let low = SegmentRef::create(allocator, self.class, depth + 1, retired).ok_or(NeedsRoom)?;
+        let is_deepest = directory.depth() == depth;
+        let doubled = is_deepest.then(|| directory.doubled()).transpose()?;
+        let low = SegmentRef::create(allocator, self.class, depth + 1, retired)?;
         fault::point();
-        let Some(high) = SegmentRef::create(allocator, self.class, depth + 1, retired) else {
-            retired.pop();
-            allocator.free(low.loc());
-            return Err(NeedsRoom);
-        };
+        let high =
+            SegmentRef::create(allocator, self.class, depth + 1, retired).inspect_err(|_| {
+                retired.pop();
+                allocator.free(low.loc());
+            })?;
         fault::point();
         let is_high = |hash: u32| hash >> depth & 1 == 1;
         old.copy_into(low, allocator, |hash| !is_high(hash));
         fault::point();
         old.copy_into(high, allocator, is_high);
         fault::point();
-        // SAFETY: as above.
-        if unsafe { self.directory() }.depth() == depth {
-            self.double_directory(retired);
+        if let Some(doubled) = doubled {
+            // Room was made for it: the old directory is at no time in nobody's hands, readers still
+            // use it.
+            retired.push(Retired::Directory(self.root.swap(doubled)));
         }
         fault::point();
         // Before it leaves the directory, so that the shard's repair knows of it.
@@ -336,7 +359,7 @@ impl Index {
     ) -> Result<(), NeedsRoom> {
         let classes = &allocator.records().classes;
         let class = classes.index_next(allocator.class_of(old.loc()), self.class);
-        let larger = SegmentRef::create(allocator, class, old.depth(), retired).ok_or(NeedsRoom)?;
+        let larger = SegmentRef::create(allocator, class, old.depth(), retired)?;
         fault::point();
         old.copy_into(larger, allocator, |_| true);
         fault::point();
@@ -353,14 +376,6 @@ impl Index {
         fault::point();
         retired.retain(|block| !matches!(block, Retired::Unpublished(_)));
         fault::point();
-    }
-
-    fn double_directory(&self, retired: &mut Vec<Retired>) {
-        // SAFETY: the caller holds the shard's lock.
-        let doubled = unsafe { self.directory() }.doubled();
-        // So that the old directory is at no time in nobody's hands: readers still use it.
-        retired.reserve(1);
-        retired.push(Retired::Directory(self.root.swap(doubled)));
     }
 
     /// Merges the segment of a hash with its sibling, if both are nearly empty and there is room
@@ -380,7 +395,11 @@ impl Index {
         {
             return false;
         }
-        let Some(merged) = SegmentRef::create(allocator, self.class, depth - 1, retired) else {
+        // The merged one and the two that it replaces are noted below.
+        if heap::reserve(retired, 3).is_err() {
+            return false;
+        }
+        let Ok(merged) = SegmentRef::create(allocator, self.class, depth - 1, retired) else {
             return false;
         };
         fault::point();
@@ -412,24 +431,27 @@ impl Index {
     /// After the death of a writer: undoes a split or an enlargement and completes a merge that was
     /// about to be published, and sorts out `retired`, which holds what is not in the directory then.
     /// Readers may go on: all segments are complete before the first is published. Under the
-    /// shard's lock.
-    pub(crate) fn settle(&self, retired: &mut Vec<Retired>) {
+    /// shard's lock. Without memory for its lists it has done nothing.
+    pub(crate) fn settle(&self, retired: &mut Vec<Retired>) -> Result<(), OutOfMemory> {
         // SAFETY: the caller holds the shard's lock.
         let directory = unsafe { self.directory() };
-        let mut found: Vec<_> = directory
-            .references()
-            .map(|(index, segment)| (segment, index))
-            .collect();
+        let references = directory.references();
+        let mut found = heap::collect(references.map(|(index, segment)| (segment, index)))?;
+        let mut indexed: Vec<Loc> = Vec::new();
+        heap::reserve(&mut indexed, found.len())?;
         // The widest last: what is split is complete until it is replaced, what was merged before it
         // replaces. Of two that are equally wide either will do.
-        found.sort_by_key(|(segment, _)| (Reverse(segment.depth()), segment.0));
+        found.sort_unstable_by_key(|(segment, _)| (Reverse(segment.depth()), segment.0));
         found.dedup_by_key(|(segment, _)| *segment);
         for (segment, index) in &found {
             directory.publish_all(*index as u32, *segment);
         }
-        let indexed: HashSet<Loc> = directory.segments().map(SegmentRef::loc).collect();
+        indexed.extend(directory.segments().map(SegmentRef::loc));
+        indexed.sort_unstable();
         retired.retain(|block| match block {
-            Retired::Segment(loc) | Retired::Unpublished(loc) => !indexed.contains(loc),
+            Retired::Segment(loc) | Retired::Unpublished(loc) => {
+                indexed.binary_search(loc).is_err()
+            }
             Retired::Directory(_) => true,
         });
         for block in retired {
@@ -437,6 +459,7 @@ impl Index {
                 *block = Retired::Segment(*loc);
             }
         }
+        Ok(())
     }
 
     /// Visits the entries of the segment that covers position `at` of the walk's order, and returns

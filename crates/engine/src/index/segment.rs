@@ -5,9 +5,10 @@
 //! times: the index as a whole has an even load of about two thirds instead of swinging between a
 //! half and full, and no doubling happens everywhere at once.
 
-use super::Retired;
 use super::bucket::{self, Bucket, SLOTS};
+use super::{NeedsRoom, Retired};
 use crate::fault;
+use crate::heap;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
@@ -84,16 +85,17 @@ impl SegmentRef {
         unsafe { &head.as_ref().count }
     }
 
-    /// Allocates an empty segment, or `None` when there is no room. It is noted in `made` until the
-    /// caller has published it.
+    /// Allocates an empty segment. It is noted in `made` until the caller has published it.
     pub(crate) fn create(
         allocator: &Allocator,
         class: Class,
         depth: u32,
         made: &mut Vec<Retired>,
-    ) -> Option<Self> {
-        made.reserve(1);
-        let loc = allocator.allocate(class, crate::memory::allocator::Purpose::Upkeep)?;
+    ) -> Result<Self, NeedsRoom> {
+        heap::reserve(made, 1)?;
+        let loc = allocator
+            .allocate(class, crate::memory::allocator::Purpose::Upkeep)
+            .ok_or(NeedsRoom::Region)?;
         made.push(Retired::Unpublished(loc));
         fault::point();
         let bytes = allocator.records().classes.slot_bytes(class);
@@ -106,7 +108,7 @@ impl SegmentRef {
                 .as_ptr()
                 .write_bytes(0, bytes)
         };
-        Some(Self::new(loc, bytes / size_of::<Bucket>() - 1, depth))
+        Ok(Self::new(loc, bytes / size_of::<Bucket>() - 1, depth))
     }
 
     /// Copies the entries that `wanted` accepts into `target`, which nobody else can reach yet.

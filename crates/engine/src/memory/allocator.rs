@@ -14,6 +14,7 @@ use super::classes::{Class, Use};
 use super::record::Records;
 use super::region::{HEAD_BYTES, HUGE_PAGE_BYTES, Loc};
 use crate::fault;
+use crate::heap::{self, OutOfMemory};
 use crate::sync::{
     AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, MutexGuard, Ordering,
 };
@@ -112,13 +113,17 @@ const TICKS_AHEAD: usize = 4;
 const AHEAD_BYTES_MAX: usize = 32 << 20;
 
 impl Allocator {
-    pub(crate) fn new(records: Records, page_bytes: usize, page_count: usize) -> Self {
+    pub(crate) fn new(
+        records: Records,
+        page_bytes: usize,
+        page_count: usize,
+    ) -> Result<Self, OutOfMemory> {
         // The head holds no slots, so that its locations can be sentinels; it costs no memory
         // because it is never touched.
         let start = page_bytes.max(HEAD_BYTES);
         debug_assert!(start + page_count * page_bytes <= records.region().bytes());
         let class_count = records.classes.len();
-        let pages = (0..page_count).map(|_| Page {
+        let page = |_| Page {
             class: AtomicU16::new(IN_POOL),
             used: AtomicU16::new(0),
             carved: AtomicU16::new(0),
@@ -126,22 +131,23 @@ impl Allocator {
             free_head: AtomicU32::new(0),
             prev: AtomicU32::new(0),
             next: AtomicU32::new(0),
-        });
-        Self {
+        };
+        let class = |_| CacheAligned(Mutex::new(ClassState::default()));
+        // Each page is there once: the pool never has to grow.
+        let pool = heap::table(page_count, |n| Ok((page_count - 1 - n) as u32))?;
+        Ok(Self {
             records,
             page_bytes,
             start,
-            pages: pages.collect(),
-            classes: (0..class_count)
-                .map(|_| CacheAligned(Mutex::new(ClassState::default())))
-                .collect(),
-            free_slots: (0..class_count).map(|_| AtomicUsize::new(0)).collect(),
-            pool: Mutex::new((0..page_count as u32).rev().collect()),
+            pages: heap::slice(page_count, page)?,
+            classes: heap::slice(class_count, class)?,
+            free_slots: heap::slice(class_count, |_| AtomicUsize::new(0))?,
+            pool: Mutex::new(pool),
             pool_len: AtomicUsize::new(page_count),
             touched: AtomicUsize::new(0),
             populated: AtomicUsize::new(0),
             seen: AtomicUsize::new(0),
-        }
+        })
     }
 
     pub(crate) fn records(&self) -> &Records {
@@ -580,7 +586,8 @@ mod tests {
         let region = Region::reserve(HEAD_BYTES + page_bytes * page_count).unwrap();
         let classes = ClassTable::new(page_bytes, page_count);
         let class = classes.for_record(1_000);
-        let allocator = Allocator::new(Records::new(region, classes), page_bytes, page_count);
+        let records = Records::new(region, classes);
+        let allocator = Allocator::new(records, page_bytes, page_count).unwrap();
         let allocate = || allocator.allocate(class, Purpose::Entry).unwrap();
         let per_page = allocator.records().classes.slots_per_page(class);
         let slots: Vec<Loc> = (0..per_page * 2).map(|_| allocate()).collect();

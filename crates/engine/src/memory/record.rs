@@ -23,7 +23,8 @@ use super::bytes;
 use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, ClassTable};
 use super::region::{Loc, Region};
 use crate::clock::Expiry;
-use crate::hash::KeyHash;
+use crate::hash::{KeyHash, KeyHasher};
+use crate::heap::{self, OutOfMemory};
 use crate::prefetch::prefetch_line;
 use crate::state::State;
 use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -603,23 +604,42 @@ impl Records {
         }
     }
 
-    /// Calls `read` with the record's key.
+    /// Calls `read` with the record's key, for which a key that spans chunks is copied.
     ///
     /// # Safety
     /// As [`Self::key_is`].
-    pub(crate) unsafe fn with_key<R>(&self, loc: Loc, read: impl FnOnce(&[u8]) -> R) -> R {
+    pub(crate) unsafe fn with_key<R>(
+        &self,
+        loc: Loc,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, OutOfMemory> {
         let header = self.header(loc);
         // SAFETY: as the caller promises.
         unsafe {
-            match self.contiguous(loc, 0, header.key_len()) {
-                Some(key) => read(key),
-                None => {
-                    let mut key = vec![0; header.key_len()];
-                    self.copy_out(loc, 0, &mut key);
-                    read(&key)
-                }
+            if let Some(key) = self.contiguous(loc, 0, header.key_len()) {
+                return Ok(read(key));
             }
+            let mut key = heap::zeroes(header.key_len())?;
+            self.copy_out(loc, 0, &mut key);
+            Ok(read(&key))
         }
+    }
+
+    /// The hash of the record's key, which the chunks of a long one have.
+    ///
+    /// # Safety
+    /// As [`Self::key_is`].
+    pub(crate) unsafe fn hash_of(&self, loc: Loc, hasher: &KeyHasher) -> KeyHash {
+        let header = self.header(loc);
+        if header.is_chunked() {
+            let first = self.chunk_entry(loc, 0).load(Ordering::Relaxed);
+            return self.hash_of_chunk(Loc(first));
+        }
+        let start = self.region.at(loc).as_ptr();
+        // SAFETY: the key of a short record follows its header, and is immutable while the caller's
+        // promise holds.
+        hasher
+            .hash(unsafe { std::slice::from_raw_parts(start.add(HEADER_BYTES), header.key_len()) })
     }
 
     /// Where a short record's value begins; `None` for a long one.

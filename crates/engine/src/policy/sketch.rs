@@ -11,6 +11,7 @@
 //! frequency estimate bears.
 
 use crate::hash::KeyHash;
+use crate::heap::{self, OutOfMemory};
 use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
@@ -43,14 +44,14 @@ pub(crate) struct Sketch {
 
 impl Sketch {
     /// A sketch of about `bytes` bytes.
-    pub(crate) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Result<Self, OutOfMemory> {
         let blocks = (bytes / BLOCK_BYTES).max(1);
-        Self {
-            blocks: (0..blocks).map(|_| Block::default()).collect(),
+        Ok(Self {
+            blocks: heap::slice(blocks, |_| Block::default())?,
             generation: AtomicU64::new(0),
             additions: AtomicU64::new(0),
             period: AtomicUsize::new(super::SAMPLES_PER_ENTRY as usize * 64),
-        }
+        })
     }
 
     /// Sets the halving period for a cache of this many entries.
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn counts_rise_with_use_and_saturate() {
-        let sketch = Sketch::new(4096);
+        let sketch = Sketch::new(4096).unwrap();
         sketch.set_entries(1_000_000);
         for uses in 1..=20 {
             sketch.count(hash(1), 1);
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn counts_halve_after_ten_uses_per_entry() {
-        let sketch = Sketch::new(4096);
+        let sketch = Sketch::new(4096).unwrap();
         sketch.set_entries(100);
         sketch.count(hash(1), 12);
         for n in 0..988 {
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn estimates_never_fall_short_before_halving() {
-        let sketch = Sketch::new(1024);
+        let sketch = Sketch::new(1024).unwrap();
         sketch.set_entries(1_000_000);
         for n in 0..500 {
             sketch.count(hash(n), 1 + (n % 5) as u32);

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn counts_are_halved_when_the_budget_has_turned_over() {
-        let sketch = Sketch::new(4096);
+        let sketch = Sketch::new(4096).unwrap();
         sketch.set_entries(1_000_000);
         let turnover = Turnover::new(1_000);
         let hash = KeyHasher::new(1).hash(b"key");
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_halving_by_the_sketchs_own_period_begins_a_new_turn() {
-        let sketch = Sketch::new(4096);
+        let sketch = Sketch::new(4096).unwrap();
         sketch.set_entries(1_000_000);
         let turnover = Turnover::new(1_000);
         let hash = KeyHasher::new(1).hash(b"key");
