@@ -1,5 +1,6 @@
 //! `cargo bench -p nearcache-engine --bench pauses [-- --entries N]`: how long single operations take while something
-//! large goes on: a million entries expire, the index grows from nothing, a million entries are cleared.
+//! large goes on: a million entries expire, the index grows from nothing, a million entries are cleared, a full cache of
+//! which all was read since has to evict.
 //!
 //! Every operation is timed. Each case has a control, the same operations without the event, and an empty loop shows what
 //! the timer costs and what the machine takes: on a shared machine a pause of milliseconds is nothing special. Therefore
@@ -48,10 +49,12 @@ fn main() {
     let expiring = expiry(entries);
     let growing = growth(entries * 4);
     let clearing = clear(entries);
+    let evicting = eviction(entries * 3);
     for (name, pauses) in [
         ("expiry", &expiring),
         ("growth", &growing),
         ("clear", &clearing),
+        ("eviction", &evicting),
     ] {
         verdict(name, pauses);
     }
@@ -171,6 +174,30 @@ fn clear(entries: u64) -> Pauses {
     }
     print(&format!("{entries} entries are cleared, 3 times"), &all);
     all
+}
+
+/// New entries for a full cache whose every entry was read: nothing at the hands is cold.
+fn eviction(entries: u64) -> Pauses {
+    let cache = Cache::new(Config::new(entries * ENTRY_BYTES)).expect("a valid configuration");
+    let handle = cache.handle();
+    fill(&handle, 0, entries, Ttl::Forever);
+    let mut found = 0;
+    for number in (0..entries).cycle().take(3 * entries as usize) {
+        found += u64::from(handle.get(&key(number), |_| ()).is_some());
+    }
+    assert!(found > entries, "most entries are read three times");
+    let mut pauses = Pauses::default();
+    pauses.begin();
+    for number in entries..2 * entries {
+        let key = key(number);
+        let stored = pauses.time(|| handle.set(&key, &VALUE, 0, Ttl::Forever));
+        stored.expect("something can be evicted");
+    }
+    print(
+        &format!("all of {} entries were read", cache.len()),
+        &pauses,
+    );
+    pauses
 }
 
 /// How much of what expired is free how soon, when nobody touches the cache.

@@ -5,8 +5,8 @@ use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::{
-    HAND_STEPS_MAX, PROTECTED_PERCENT, RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY,
-    WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
+    DEMOTION_STEPS_MAX, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, PROTECTED_PERCENT,
+    RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY, WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
 };
 use crate::shard::{LockedShard, Reason};
 
@@ -27,7 +27,9 @@ impl LockedShard<'_> {
     pub(crate) fn evict(&mut self, wanted: u64, now: u64) -> u64 {
         let mut freed = 0;
         let mut known = None;
-        while freed < wanted {
+        self.state.hand_steps = 0;
+        // Where much was read, moving the hands is the work: what is free by then is a batch.
+        while freed < wanted && (freed == 0 || self.state.hand_steps < HAND_STEPS_PER_BATCH) {
             let ahead = self.look_ahead();
             match self.evict_once(now, known) {
                 0 => break,
@@ -130,6 +132,8 @@ impl LockedShard<'_> {
     fn move_hand(&mut self, queue: Queue, now: u64) -> Option<Hand> {
         for _ in 0..HAND_STEPS_MAX {
             let loc = self.state.rings.first(queue)?;
+            self.state.hand_steps += 1;
+            self.prefetch_behind(loc);
             let header = self.records().header(loc);
             if header.expiry().is_past(now) {
                 let hash = self.hash_of(loc);
@@ -160,10 +164,17 @@ impl LockedShard<'_> {
         self.state.rings.first(queue).map(Hand::At)
     }
 
+    /// Asks for the record behind one in its ring: it is looked at next.
+    fn prefetch_behind(&self, loc: Loc) {
+        if let Some(next) = self.state.rings.next(self.records(), loc) {
+            self.records().region().prefetch(next);
+        }
+    }
+
     /// Protected gives what exceeds its share back to probation, oldest first; entries that were
-    /// read since are passed over.
+    /// read since are passed over. A few at a time: what still exceeds goes when the next is promoted.
     fn demote_overflow(&mut self) {
-        for _ in 0..HAND_STEPS_MAX {
+        for _ in 0..DEMOTION_STEPS_MAX {
             let rings = &self.state.rings;
             let protected = rings.bytes(Queue::Protected);
             let main = protected + rings.bytes(Queue::Probation);
@@ -173,6 +184,8 @@ impl LockedShard<'_> {
             let Some(loc) = rings.first(Queue::Protected) else {
                 return;
             };
+            self.state.hand_steps += 1;
+            self.prefetch_behind(loc);
             let header = self.records().header(loc);
             let hits = header.hits();
             let to = if hits > 0 {

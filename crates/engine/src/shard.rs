@@ -50,6 +50,8 @@ pub(crate) struct ShardState {
     /// Indexes that `clear` took out of use, whose entries are not retired yet.
     pub(crate) doomed: VecDeque<Doomed>,
     pub(crate) last_version: u32,
+    /// Entries that the hands passed over in this batch of evictions.
+    pub(crate) hand_steps: usize,
     pub(crate) in_hand: InHand,
 }
 
@@ -106,6 +108,7 @@ impl Shard {
                 pending: Pending::default(),
                 doomed: VecDeque::new(),
                 last_version: 0,
+                hand_steps: 0,
                 in_hand: InHand::NOTHING,
             }),
         })
