@@ -37,7 +37,9 @@ describe("more than there is", () => {
     const error = thrownBy(() => newCache({ maxMemory: "1mb", maxValueSize: "1mb" }));
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(error).toMatchObject({ code: "ERR_INVALID_OPTION", option: "maxValueSize" });
-    const largest = Number(/maxValueSize is 1048576 bytes; with this maxMemory it must be 1 to (\d+)/.exec(error.message)?.[1]);
+    const largest = Number(
+      /maxValueSize is 1048576 bytes; with this maxMemory it must be 1 to (\d+)/.exec(error.message)?.[1],
+    );
     expect(largest).toBeGreaterThan(100_000);
     const cache = newCache<Uint8Array>({ maxMemory: "1mb", maxValueSize: largest });
     for (let n = 0; n < 20; n++) {

@@ -155,7 +155,9 @@ function resolveMemory(value: unknown, limits: NativeLimits): number {
   if (bytes === undefined || !(bytes >= limits.memoryMin && bytes <= max)) {
     const isTooLarge = bytes !== undefined && bytes > max;
     const reason =
-      max < machine ? ", the most that one cache can have: use several" : ", which is what this machine has: choose less";
+      max < machine
+        ? ", the most that one cache can have: use several"
+        : ", which is what this machine has: choose less";
     fail("maxMemory", value, `${allowed} ${showSize(max)}${isTooLarge ? reason : ""}`);
   }
   return bytes;

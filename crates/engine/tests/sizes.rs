@@ -110,7 +110,7 @@ fn a_cache_of_nothing_but_the_largest_values_keeps_several_and_the_newest() {
             );
         }
         let longer = value_of(1, largest as usize + 1);
-        let refused = handle.set(b"longer", &longer, 0, Ttl::Forever);
+        let refused = handle.set(b"longer", longer, 0, Ttl::Forever);
         assert!(
             matches!(refused, Err(Error::ValueTooLarge { length, max }) if length == longer.len() && max == largest),
             "{name}: {refused:?}"
