@@ -5,7 +5,7 @@ use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::{
-    DEMOTION_STEPS_MAX, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, PROTECTED_PERCENT,
+    DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, PROTECTED_PERCENT,
     RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY, WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
 };
 use crate::shard::{LockedShard, Reason};
@@ -172,9 +172,13 @@ impl LockedShard<'_> {
     }
 
     /// Protected gives what exceeds its share back to probation, oldest first; entries that were
-    /// read since are passed over. A few at a time: what still exceeds goes when the next is promoted.
+    /// read since are passed over. Once the hands have passed over much in this batch, a few at a time: what
+    /// still exceeds goes when the next is promoted.
     fn demote_overflow(&mut self) {
-        for _ in 0..DEMOTION_STEPS_MAX {
+        for step in 0..HAND_STEPS_MAX {
+            if step >= DEMOTION_STEPS_MIN && self.state.hand_steps >= HAND_STEPS_PER_BATCH {
+                return;
+            }
             let rings = &self.state.rings;
             let protected = rings.bytes(Queue::Protected);
             let main = protected + rings.bytes(Queue::Probation);

@@ -23,9 +23,9 @@ pub(crate) const PROTECTED_PERCENT: u64 = 80;
 pub(crate) const WINDOW_MOVES_PER_INSERT: usize = 2;
 /// A hand passes over at most this many entries that were read before it takes one all the same.
 pub(crate) const HAND_STEPS_MAX: usize = 128;
-/// Entries that one promotion to protected makes its hand look at: more than one, so that the share is
-/// kept, and few, because where all of protected was read every promotion would pass over all of it.
-pub(crate) const DEMOTION_STEPS_MAX: usize = 4;
+/// Entries of protected that one promotion looks at when the batch's steps are used up: more than one, so
+/// that the share is kept in the long run.
+pub(crate) const DEMOTION_STEPS_MIN: usize = 4;
 /// After so many entries that the hands passed over a batch of evictions ends with what it has. Each is a
 /// cold line or two: about a tenth of a millisecond in all. (Where a cache of which everything was read
 /// had to evict, a batch of 32 without this bound took 2 ms, and up to 81.)
