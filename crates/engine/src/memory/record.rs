@@ -13,7 +13,8 @@
 //!
 //! `state`: the ring and the version, see [`State`].
 //!
-//! Invariants: key, value, lengths, version and kind don't change once the record is published.
+//! Invariants: key, value, lengths, version and kind don't change once the record is published, unless
+//! nobody but the writer can be looking (`overwrite`).
 //! The header consists of atomics only, so looking at the header of any slot, free or live, is
 //! never a data race; looking at the payload needs a pin, the shard's lock, or ownership of a record
 //! that is not yet published. The links belong to the shard's lock (of a live record), to the limbo
