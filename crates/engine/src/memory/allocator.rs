@@ -558,6 +558,7 @@ impl Freeing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::Unit;
     use crate::memory::classes::ClassTable;
     use crate::memory::region::Region;
 
@@ -567,7 +568,11 @@ mod tests {
         let region = Region::reserve(HEAD_BYTES + page_bytes * page_count).unwrap();
         let classes = ClassTable::new(page_bytes, page_count);
         let class = classes.for_record(1_000);
-        let allocator = Allocator::new(Records::new(region, classes), page_bytes, page_count);
+        let allocator = Allocator::new(
+            Records::new(region, classes, Unit::Bytes),
+            page_bytes,
+            page_count,
+        );
         let allocate = || allocator.allocate(class, Purpose::Entry).unwrap();
         let per_page = allocator.records().classes.slots_per_page(class);
         let slots: Vec<Loc> = (0..per_page * 2).map(|_| allocate()).collect();
