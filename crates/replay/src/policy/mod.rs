@@ -1,11 +1,16 @@
 //! What may answer requests: the engine itself, and small simulators of well-known policies to
 //! compare it with.
 
+mod arc;
 mod fifo;
+mod lfu;
 mod lru;
 pub mod nearcache;
 mod queue;
+mod s3_fifo;
+mod sieve;
 mod simulated;
+mod w_tinylfu;
 
 use crate::error::Error;
 use crate::request::Request;
@@ -20,11 +25,33 @@ pub enum PolicyKind {
     Lru,
     /// First in, first out.
     Fifo,
+    /// FIFO with a hand that spares what was used.
+    Sieve,
+    /// Three FIFO queues.
+    S3Fifo,
+    /// Least frequently used.
+    Lfu,
+    /// Adaptive replacement.
+    Arc,
+    /// W-TinyLFU with a window of 1 %.
+    WTinyLfu,
+    /// W-TinyLFU with a window that climbs the hill of the hit rate.
+    CaffeineLike,
 }
 
 impl PolicyKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Nearcache, Self::Lru, Self::Fifo];
+    pub const ALL: [Self; 9] = [
+        Self::Nearcache,
+        Self::Lru,
+        Self::Fifo,
+        Self::Sieve,
+        Self::S3Fifo,
+        Self::Lfu,
+        Self::Arc,
+        Self::WTinyLfu,
+        Self::CaffeineLike,
+    ];
 
     /// Its name on the command line and in results.
     pub fn name(self) -> &'static str {
@@ -32,6 +59,12 @@ impl PolicyKind {
             Self::Nearcache => "nearcache",
             Self::Lru => "lru",
             Self::Fifo => "fifo",
+            Self::Sieve => "sieve",
+            Self::S3Fifo => "s3-fifo",
+            Self::Lfu => "lfu",
+            Self::Arc => "arc",
+            Self::WTinyLfu => "w-tinylfu",
+            Self::CaffeineLike => "caffeine-like",
         }
     }
 }
@@ -131,5 +164,11 @@ pub fn open(
         PolicyKind::Nearcache => Ok(Box::new(nearcache::Nearcache::open(capacity, size)?)),
         PolicyKind::Lru => simulated(lru::Lru::new, capacity, size),
         PolicyKind::Fifo => simulated(fifo::Fifo::new, capacity, size),
+        PolicyKind::Sieve => simulated(sieve::Sieve::new, capacity, size),
+        PolicyKind::S3Fifo => simulated(s3_fifo::S3Fifo::new, capacity, size),
+        PolicyKind::Lfu => simulated(lfu::Lfu::new, capacity, size),
+        PolicyKind::Arc => simulated(arc::Arc::new, capacity, size),
+        PolicyKind::WTinyLfu => simulated(w_tinylfu::WTinyLfu::fixed, capacity, size),
+        PolicyKind::CaffeineLike => simulated(w_tinylfu::WTinyLfu::climbing, capacity, size),
     }
 }
