@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::error::Error;
-use crate::format::{self, Format, Reading};
+use crate::format::{self, Columns, Format, Reading};
 use crate::input::{Input, is_stdin};
 use crate::policy::PolicyKind;
 use crate::replay::{Mode, Plan, Row, Sizes};
@@ -26,9 +26,62 @@ pub struct Cli {
 /// How to read files.
 #[derive(Debug, Args)]
 pub struct ReadingArgs {
+    /// The format of the traces
+    #[arg(long, default_value = "auto", value_parser = format_option, value_name = "FORMAT")]
+    format: FormatOption,
+    /// Which columns of a table mean what, by name or number: key=…,size=…,time=…,ttl=…,op=…
+    #[arg(long, value_parser = columns, value_name = "COLUMNS")]
+    columns: Option<Columns>,
     /// Count malformed lines instead of failing at the first one
     #[arg(long)]
     skip_bad_lines: bool,
+}
+
+/// A format, or none: it is told from name and content.
+#[derive(Clone, Copy, Debug)]
+struct FormatOption(Option<Format>);
+
+fn format_option(name: &str) -> Result<FormatOption, String> {
+    if name == "auto" {
+        return Ok(FormatOption(None));
+    }
+    let found = Format::ALL.into_iter().find(|format| format.name() == name);
+    let found = found.map(|format| FormatOption(Some(format)));
+    found.ok_or_else(|| {
+        format!(
+            "the formats are auto, {}",
+            Format::ALL.map(Format::name).join(", ")
+        )
+    })
+}
+
+fn columns(text: &str) -> Result<Columns, String> {
+    let mut columns = Columns::default();
+    for part in text.split(',') {
+        let (what, name) = part.split_once('=').ok_or("it is WHAT=COLUMN,…")?;
+        let place = match what.trim() {
+            "key" => &mut columns.key,
+            "size" => &mut columns.size,
+            "time" => &mut columns.time,
+            "ttl" => &mut columns.ttl,
+            "op" => &mut columns.op,
+            other => return Err(format!("{other:?} is none of key, size, time, ttl, op")),
+        };
+        *place = Some(name.trim().to_owned());
+    }
+    Ok(columns)
+}
+
+impl ReadingArgs {
+    /// What readers need to know.
+    pub fn reading(&self, keep_names: bool) -> Reading {
+        Reading {
+            format: self.format.0,
+            columns: self.columns.clone().unwrap_or_default(),
+            skip_bad_lines: self.skip_bad_lines,
+            keep_names,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -151,20 +204,16 @@ impl ReplayArgs {
     }
 
     fn replay(&self, file: &Path, plan: &Plan) -> Result<Vec<Row>, Error> {
-        let reading = Reading {
-            skip_bad_lines: self.reading.skip_bad_lines,
-            keep_names: false,
-        };
-        let format = Option::<Format>::None;
+        let reading = self.reading.reading(false);
         let mut known = Survey::default();
         if plan.needs_survey() {
             if is_stdin(file) {
                 return Err(Error::FractionOfStdin);
             }
-            let mut reader = format::reader(Input::open(file)?, format, &reading)?;
+            let mut reader = format::reader(Input::open(file)?, &reading)?;
             known = survey(reader.as_mut(), plan.survey_sizes())?;
         }
-        let mut reader = format::reader(Input::open(file)?, format, &reading)?;
+        let mut reader = format::reader(Input::open(file)?, &reading)?;
         plan.run(file, reader.as_mut(), known)
     }
 }

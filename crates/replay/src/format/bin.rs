@@ -1,18 +1,19 @@
 //! Packed little-endian records: a key of 64 bits, then size and time in seconds of 32 bits each,
 //! as the part of the file's name before `.bin` says (`k`, `kt`, `ks`, `kst`).
 
+use super::records::{Records, u32_at, u64_at};
 use super::{Notes, Reader, Timekeeper};
 use crate::error::Error;
 use crate::input::Input;
 use crate::request::Request;
-use std::io::Read;
 use std::path::Path;
+
+const RECORD_BYTES_MAX: usize = 16;
 
 /// See the module's documentation.
 pub(crate) struct Bin {
-    input: Input,
+    records: Records<RECORD_BYTES_MAX>,
     layout: Layout,
-    records: u64,
     time: Timekeeper,
 }
 
@@ -46,55 +47,28 @@ impl Bin {
             path: input.path.clone(),
         })?;
         Ok(Self {
-            input,
+            records: Records::new(input),
             layout,
-            records: 0,
             time: Timekeeper::default(),
         })
-    }
-
-    /// Fills `record`; false at the end of the file.
-    fn fill(&mut self, record: &mut [u8]) -> Result<bool, Error> {
-        let mut found = 0;
-        while found < record.len() {
-            match self.input.reader.read(&mut record[found..]) {
-                Ok(0) if found == 0 => return Ok(false),
-                Ok(0) => {
-                    return Err(Error::PartialRecord {
-                        path: self.input.path.clone(),
-                        at: self.records + 1,
-                        found,
-                        record_bytes: record.len(),
-                    });
-                }
-                Ok(more) => found += more,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::reading(&self.input.path)(error)),
-            }
-        }
-        Ok(true)
     }
 }
 
 impl Reader for Bin {
     fn next(&mut self) -> Result<Option<Request>, Error> {
-        let mut record = [0; 16];
-        let length = self.layout.record_bytes();
-        if !self.fill(&mut record[..length])? {
+        let mut record = [0; RECORD_BYTES_MAX];
+        if !self.records.read(&mut record, self.layout.record_bytes())? {
             return Ok(None);
         }
-        self.records += 1;
-        let word =
-            |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().expect("four bytes"));
-        let key = u64::from_le_bytes(record[..8].try_into().expect("eight bytes"));
-        let mut request = Request::read(key);
+        let mut request = Request::read(u64_at(&record, 0));
         let mut at = 8;
         if self.layout.has_size {
-            request.size = Some(u64::from(word(at)));
+            request.size = Some(u64::from(u32_at(&record, at)));
             at += 4;
         }
         if self.layout.has_time {
-            request.time_ms = Some(self.time.keep(u64::from(word(at)) * 1_000));
+            let time_ms = u64::from(u32_at(&record, at)) * 1_000;
+            request.time_ms = Some(self.time.keep(time_ms));
         }
         Ok(Some(request))
     }
@@ -103,6 +77,83 @@ impl Reader for Bin {
         Notes {
             times_backwards: self.time.backwards,
             ..Notes::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Reading, read_all};
+    use super::*;
+
+    fn read(name: &str, bytes: &[u8]) -> Result<Vec<Request>, Error> {
+        read_all(name, bytes, &Reading::default())
+    }
+
+    fn record(key: u64, words: &[u32]) -> Vec<u8> {
+        let mut bytes = key.to_le_bytes().to_vec();
+        words
+            .iter()
+            .for_each(|word| bytes.extend(word.to_le_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn the_four_layouts_are_read_as_the_name_says() {
+        let facts = |name: &str, words: &[u32]| {
+            let all = read(name, &record(7, words)).unwrap();
+            assert_eq!((all.len(), all[0].key), (1, 7));
+            (all[0].size, all[0].time_ms)
+        };
+        assert_eq!(facts("a.k.bin", &[]), (None, None));
+        assert_eq!(facts("a.kt.bin", &[3]), (None, Some(3_000)));
+        assert_eq!(facts("a.ks.bin", &[5]), (Some(5), None));
+        assert_eq!(facts("a.kst.bin", &[5, 3]), (Some(5), Some(3_000)));
+    }
+
+    #[test]
+    fn sizes_of_zero_and_of_just_under_4_gib_are_sizes() {
+        let bytes = [record(1, &[0]), record(2, &[u32::MAX])].concat();
+        let sizes: Vec<_> = read("a.ks.bin", &bytes)
+            .unwrap()
+            .iter()
+            .map(|request| request.size)
+            .collect();
+        assert_eq!(sizes, [Some(0), Some(u64::from(u32::MAX))]);
+    }
+
+    #[test]
+    fn a_file_that_ends_within_a_record_is_an_error_that_says_where() {
+        let mut bytes = [record(1, &[2, 3]), record(2, &[2, 3])].concat();
+        bytes.truncate(29);
+        let error = read("dir/a.kst.bin", &bytes).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "dir/a.kst.bin: ends within record 2: 13 bytes are left of records of 16"
+        );
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn times_that_run_backwards_stand_still_and_are_counted() {
+        let bytes = [record(1, &[10]), record(1, &[4]), record(1, &[11])].concat();
+        let mut bin = Bin::new(Input::of_bytes("a.kt.bin", &bytes)).unwrap();
+        let times: Vec<_> = std::iter::from_fn(|| bin.next().unwrap())
+            .map(|request| request.time_ms)
+            .collect();
+        assert_eq!(times, [Some(10_000), Some(10_000), Some(11_000)]);
+        assert_eq!(bin.notes().times_backwards, 1);
+    }
+
+    #[test]
+    fn a_name_without_a_layout_is_refused() {
+        for name in ["a.bin", "a.tsk.bin", ".bin"] {
+            let reading = Reading {
+                format: Some(super::super::Format::Bin),
+                ..Reading::default()
+            };
+            let error = read_all(name, &[0; 8], &reading).unwrap_err();
+            assert!(matches!(error, Error::Layout { .. }), "{name}: {error}");
         }
     }
 }

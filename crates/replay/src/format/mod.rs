@@ -1,25 +1,103 @@
 //! Which formats a trace may have, how one is recognised, and what a reader of any of them does.
 
+mod arc;
 mod bin;
+mod clf;
+mod csv;
+mod detect;
+mod keys;
+mod lines;
+mod lirs;
+mod monitor;
+mod oracle;
+mod records;
+mod twitter;
 
 use crate::error::Error;
 use crate::input::Input;
 use crate::request::Request;
+use lines::Lines;
 
 /// A format of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Packed little-endian records: `NAME.LAYOUT.bin`.
     Bin,
+    /// One key a line.
+    Keys,
+    /// A table with named columns.
+    Csv,
+    /// What `redis-cli MONITOR` prints.
+    Monitor,
+    /// A web server's access log, common or combined.
+    Clf,
+    /// The published Twitter cache traces.
+    Twitter,
+    /// The traces of the ARC paper.
+    Arc,
+    /// The traces of the LIRS paper.
+    Lirs,
+    /// libCacheSim's binary records.
+    OracleGeneral,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Bin,
+        Self::Keys,
+        Self::Csv,
+        Self::Monitor,
+        Self::Clf,
+        Self::Twitter,
+        Self::Arc,
+        Self::Lirs,
+        Self::OracleGeneral,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bin => "bin",
+            Self::Keys => "keys",
+            Self::Csv => "csv",
+            Self::Monitor => "monitor",
+            Self::Clf => "clf",
+            Self::Twitter => "twitter",
+            Self::Arc => "arc",
+            Self::Lirs => "lirs",
+            Self::OracleGeneral => "oracle-general",
+        }
+    }
 }
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
+    /// The format; by default it is told from name and content.
+    pub format: Option<Format>,
+    /// Which columns of a table to use.
+    pub columns: Columns,
     /// Count malformed lines instead of failing at the first.
     pub skip_bad_lines: bool,
     /// Keep the text of keys, see [`Request::name`].
     pub keep_names: bool,
+}
+
+/// The names of columns; by default names that are usual. A number is the column's place, from 1, in a
+/// table without a header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// The key.
+    pub key: Option<String>,
+    /// The size of the value in bytes.
+    pub size: Option<String>,
+    /// The time, in seconds unless the name ends in `_ms`, `_us` or `_ns`.
+    pub time: Option<String>,
+    /// The time to live, in seconds unless the name says otherwise.
+    pub ttl: Option<String>,
+    /// The operation: reads begin with `get` or `read`, deletions with `del`; others write.
+    pub op: Option<String>,
 }
 
 /// Reads requests one after the other.
@@ -41,6 +119,8 @@ pub trait Reader {
 pub struct Notes {
     /// Malformed lines that were skipped.
     pub bad_lines: u64,
+    /// Lines that are in order and no requests for a key, such as `PING`.
+    pub other_lines: u64,
     /// Times that lay before an earlier one, and were taken for the latest so far.
     pub times_backwards: u64,
 }
@@ -66,13 +146,35 @@ impl Timekeeper {
 ///
 /// # Errors
 /// If the format can't be told, or the file doesn't begin as it should.
-pub fn reader(
-    input: Input,
-    format: Option<Format>,
-    reading: &Reading,
-) -> Result<Box<dyn Reader>, Error> {
-    let _ = reading;
-    match format.unwrap_or(Format::Bin) {
-        Format::Bin => Ok(Box::new(bin::Bin::new(input)?)),
+pub fn reader(mut input: Input, reading: &Reading) -> Result<Box<dyn Reader>, Error> {
+    let format = match reading.format {
+        Some(format) => format,
+        None => detect::detect(&mut input)?,
+    };
+    Ok(match format {
+        Format::Bin => Box::new(bin::Bin::new(input)?),
+        Format::OracleGeneral => Box::new(oracle::Oracle::new(input)),
+        Format::Keys => Box::new(Lines::new(input, reading, keys::Keys)),
+        Format::Csv => {
+            let table = csv::Csv::new(&mut input, &reading.columns)?;
+            let lines_before = table.lines_before();
+            Box::new(Lines::new(input, reading, table).after(lines_before))
+        }
+        Format::Monitor => Box::new(Lines::new(input, reading, monitor::Monitor)),
+        Format::Clf => Box::new(Lines::new(input, reading, clf::Clf)),
+        Format::Twitter => Box::new(Lines::new(input, reading, twitter::Twitter)),
+        Format::Arc => Box::new(Lines::new(input, reading, arc::Arc)),
+        Format::Lirs => Box::new(Lines::new(input, reading, lirs::Lirs)),
+    })
+}
+
+/// Reads all of a text in one format, for tests.
+#[cfg(test)]
+pub(crate) fn read_all(name: &str, bytes: &[u8], reading: &Reading) -> Result<Vec<Request>, Error> {
+    let mut reader = reader(Input::of_bytes(name, bytes), reading)?;
+    let mut all = Vec::new();
+    while let Some(request) = reader.next()? {
+        all.push(request);
     }
+    Ok(all)
 }
