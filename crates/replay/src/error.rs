@@ -9,11 +9,17 @@ pub enum Error {
     /// The command line asks for something that makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// A fraction needs the number of unique keys, which takes a pass of its own.
+    /// What was asked for takes two passes, and standard input has one.
     #[error(
-        "--fraction needs to read the trace twice, which standard input can't: write it to a file, or use --entries or --memory"
+        "{what} needs to read the trace twice, which standard input can't: write it to a file first"
     )]
-    FractionOfStdin,
+    ReadTwice {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The drawing library refuses.
+    #[error("the curve can't be drawn: {0}")]
+    Plot(String),
     /// The engine refuses the size.
     #[error("the engine refuses this size: {0}")]
     Size(#[from] nearcache_engine::ConfigError),
@@ -57,7 +63,7 @@ pub enum Error {
     },
     /// The name of a file of packed records doesn't say how they are laid out.
     #[error(
-        "{}: a file of packed records says its layout in its name: NAME.LAYOUT.bin with k, kt, ks or kst", path.display()
+        "{}: a file of packed records says its layout in its name (NAME.LAYOUT.bin with k, kt, ks or kst), or --layout does", path.display()
     )]
     Layout {
         /// Which file.
@@ -113,9 +119,10 @@ impl Error {
     /// 2 for what the user asked for, 1 for what the data is.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::FractionOfStdin | Self::Size(_) | Self::UnknownColumn { .. } => {
-                2
-            }
+            Self::Usage(_)
+            | Self::ReadTwice { .. }
+            | Self::Size(_)
+            | Self::UnknownColumn { .. } => 2,
             _ => 1,
         }
     }

@@ -34,7 +34,8 @@ pub fn is_stdin(path: &Path) -> bool {
 }
 
 impl Input {
-    /// Opens a path; `-` is standard input. Files that end in `.gz`, `.zst` are unpacked.
+    /// Opens a path; `-` is standard input. Files that end in `.gz` or `.zst` are unpacked, and standard
+    /// input that begins as such a file does.
     ///
     /// # Errors
     /// [`Error::Open`], or [`Error::Read`] if it begins as no packed file does.
@@ -55,15 +56,20 @@ impl Input {
             inner: raw,
             position: Arc::clone(&position),
         };
-        let packed = BufReader::with_capacity(BUFFER_BYTES, counted);
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        let (reader, name): (Box<dyn Read>, _) = match ending {
-            Some("gz" | "gzip") => (
-                Box::new(MultiGzDecoder::new(packed)),
-                path.with_extension(""),
-            ),
-            Some("zst" | "zstd") => (Box::new(Zstd::new(packed)), path.with_extension("")),
-            _ => (Box::new(packed), path.to_owned()),
+        let mut packed = BufReader::with_capacity(BUFFER_BYTES, counted);
+        let (packer, name) = if is_stdin(path) {
+            let start = packed.fill_buf().map_err(Error::reading(path))?;
+            (Packer::by_content(start), path.to_owned())
+        } else {
+            match Packer::by_name(path) {
+                Some(packer) => (Some(packer), path.with_extension("")),
+                None => (None, path.to_owned()),
+            }
+        };
+        let reader: Box<dyn Read> = match packer {
+            Some(Packer::Gzip) => Box::new(MultiGzDecoder::new(packed)),
+            Some(Packer::Zstd) => Box::new(Zstd::new(packed)),
+            None => Box::new(packed),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -91,6 +97,32 @@ impl Input {
     /// [`Error::Read`].
     pub fn peek(&mut self) -> Result<&[u8], Error> {
         self.reader.fill_buf().map_err(Error::reading(&self.path))
+    }
+}
+
+/// How a file is packed.
+enum Packer {
+    Gzip,
+    Zstd,
+}
+
+impl Packer {
+    fn by_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "gz" | "gzip" => Some(Self::Gzip),
+            "zst" | "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    fn by_content(start: &[u8]) -> Option<Self> {
+        if start.starts_with(&[0x1f, 0x8b]) {
+            Some(Self::Gzip)
+        } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            Some(Self::Zstd)
+        } else {
+            None
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The command `nearcache-replay`.
 
-use clap::Parser;
 use nearcache_replay::cli::{self, Cli};
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A command line that is not understood ends here, with the exit code 2.
+    let cli = Cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match cli::run(&cli, &mut out) {
         Ok(()) => match out.flush() {

@@ -134,10 +134,13 @@ impl Plan {
         let part = |whole: u64| ((whole as f64 * fraction).round() as u64).max(1);
         match self.mode {
             Mode::Object => Capacity::Entries(part(survey.unique)),
-            Mode::Byte => Capacity::ValueBytes {
-                bytes: part(survey.footprint_bytes),
-                entries_max: survey.unique,
-            },
+            Mode::Byte => {
+                let bytes = part(survey.footprint_bytes);
+                Capacity::ValueBytes {
+                    bytes,
+                    entries_max: survey.unique.min(bytes / survey.smallest_bytes.max(1) + 1),
+                }
+            }
         }
     }
 
@@ -249,9 +252,11 @@ impl Cell {
                     let hit = self.policy.read(request);
                     let size = request.size.unwrap_or(0);
                     self.row.requests += 1;
-                    self.row.request_bytes += size;
+                    self.row.request_bytes = self.row.request_bytes.saturating_add(size);
                     self.row.hits += u64::from(hit);
-                    self.row.hit_bytes += if hit { size } else { 0 };
+                    if hit {
+                        self.row.hit_bytes = self.row.hit_bytes.saturating_add(size);
+                    }
                 }
                 Op::Write => self.policy.write(request),
                 Op::Delete => self.policy.delete(request),

@@ -14,6 +14,8 @@ pub struct Survey {
     pub unique: u64,
     /// The sum of the largest size of each key, if sizes were asked for.
     pub footprint_bytes: u64,
+    /// The smallest size of a key, if sizes were asked for.
+    pub smallest_bytes: u64,
     /// Reads.
     pub requests: u64,
 }
@@ -43,6 +45,7 @@ pub fn survey(reader: &mut dyn Reader, sizes: Option<u64>) -> Result<Survey, Err
         }
     }
     survey.unique = (keys.len() + largest.len()) as u64;
+    survey.smallest_bytes = largest.values().copied().min().unwrap_or(0);
     survey.footprint_bytes = largest
         .values()
         .fold(0, |sum, size| sum.saturating_add(*size));

@@ -17,8 +17,9 @@ pub(crate) struct Bin {
     time: Timekeeper,
 }
 
-#[derive(Clone, Copy)]
-struct Layout {
+/// What a record has beside its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
     has_size: bool,
     has_time: bool,
 }
@@ -26,7 +27,12 @@ struct Layout {
 impl Layout {
     fn of(name: &Path) -> Option<Self> {
         let stem = Path::new(name.file_stem()?);
-        let (has_size, has_time) = match stem.extension()?.to_str()? {
+        Self::named(stem.extension()?.to_str()?)
+    }
+
+    /// The layout of a name: `k`, `kt`, `ks` or `kst`.
+    pub fn named(name: &str) -> Option<Self> {
+        let (has_size, has_time) = match name {
             "k" => (false, false),
             "kt" => (false, true),
             "ks" => (true, false),
@@ -42,10 +48,13 @@ impl Layout {
 }
 
 impl Bin {
-    pub(crate) fn new(input: Input) -> Result<Self, Error> {
-        let layout = Layout::of(&input.name).ok_or_else(|| Error::Layout {
-            path: input.path.clone(),
-        })?;
+    /// `layout` where the name doesn't say it.
+    pub(crate) fn new(input: Input, layout: Option<Layout>) -> Result<Self, Error> {
+        let layout = layout
+            .or_else(|| Layout::of(&input.name))
+            .ok_or_else(|| Error::Layout {
+                path: input.path.clone(),
+            })?;
         Ok(Self {
             records: Records::new(input),
             layout,
@@ -137,7 +146,7 @@ mod tests {
     #[test]
     fn times_that_run_backwards_stand_still_and_are_counted() {
         let bytes = [record(1, &[10]), record(1, &[4]), record(1, &[11])].concat();
-        let mut bin = Bin::new(Input::of_bytes("a.kt.bin", &bytes)).unwrap();
+        let mut bin = Bin::new(Input::of_bytes("a.kt.bin", &bytes), None).unwrap();
         let times: Vec<_> = std::iter::from_fn(|| bin.next().unwrap())
             .map(|request| request.time_ms)
             .collect();

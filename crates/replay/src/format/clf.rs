@@ -2,7 +2,7 @@
 //! identity, user, [time], "request", status, bytes. `GET` and `HEAD` are reads of the path with its
 //! query; other methods, and lines without a request, are passed over.
 
-use super::lines::{Expected, Parse, Requests, number};
+use super::lines::{Expected, Parse, Requests, number, size};
 
 const EXPECTED: &str = "a line of a common log: HOST IDENTITY USER [TIME] \"REQUEST\" STATUS BYTES";
 const MONTHS: [&[u8]; 12] = [
@@ -63,7 +63,7 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
     number(behind.next()?)?;
     let bytes = match behind.next()? {
         b"-" => 0,
-        bytes => number(bytes)?,
+        bytes => size(bytes)?,
     };
     Some(Line {
         time_s,
@@ -116,7 +116,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::super::{Format, Reading, read_all};
-    use super::*;
     use crate::request::Request;
 
     fn read(text: &str) -> Result<Vec<Request>, crate::error::Error> {

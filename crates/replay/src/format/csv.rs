@@ -3,7 +3,7 @@
 //! field doesn't reach over the end of a line.
 
 use super::Columns;
-use super::lines::{Expected, Parse, Requests, millis, number, read_line};
+use super::lines::{self, Expected, Parse, Requests, millis, read_line};
 use crate::error::Error;
 use crate::input::Input;
 use crate::request::Op;
@@ -160,7 +160,7 @@ impl Parse for Csv {
             match self.size {
                 None => None,
                 Some(column) => {
-                    let found = number(field(column, "a size in bytes")?);
+                    let found = lines::size(field(column, "a size in bytes")?);
                     Some(found.ok_or_else(|| {
                         Expected(format!("a size in bytes in column {}", column + 1))
                     })?)
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn fields_that_are_missing_or_no_numbers_are_malformed() {
-        for line in ["a", "a,ten", "a,-1", "a,1.5", ",5"] {
+        for line in ["a", "a,ten", "a,-1", "a,1.5", "a,1125899906842625", ",5"] {
             let error =
                 read(format!("key,size\n{line}\n").as_bytes(), Columns::default()).unwrap_err();
             assert!(

@@ -10,6 +10,8 @@ use std::io::{BufRead, Read};
 
 /// The longest line, in bytes. What has none for so long is no text.
 const LINE_BYTES_MAX: u64 = 1 << 20;
+/// The largest value that a trace may speak of, in bytes: a pebibyte. Sums stay countable.
+const SIZE_BYTES_MAX: u64 = 1 << 50;
 /// Bytes of a malformed line that a message shows.
 const SHOWN_BYTES_MAX: usize = 60;
 
@@ -181,6 +183,11 @@ fn shown(line: &[u8]) -> String {
 /// A field as a number.
 pub(crate) fn number(field: &[u8]) -> Option<u64> {
     std::str::from_utf8(field).ok()?.trim().parse().ok()
+}
+
+/// A field as a size in bytes.
+pub(crate) fn size(field: &[u8]) -> Option<u64> {
+    number(field).filter(|bytes| *bytes <= SIZE_BYTES_MAX)
 }
 
 /// A time or duration as milliseconds; `per_second` are the units of a second. `None` for what is

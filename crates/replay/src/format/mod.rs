@@ -16,6 +16,7 @@ mod twitter;
 use crate::error::Error;
 use crate::input::Input;
 use crate::request::Request;
+pub use bin::Layout;
 use lines::Lines;
 
 /// A format of traces.
@@ -76,6 +77,8 @@ impl Format {
 pub struct Reading {
     /// The format; by default it is told from name and content.
     pub format: Option<Format>,
+    /// The layout of packed records; by default the name of the file says it.
+    pub layout: Option<Layout>,
     /// Which columns of a table to use.
     pub columns: Columns,
     /// Count malformed lines instead of failing at the first.
@@ -152,7 +155,7 @@ pub fn reader(mut input: Input, reading: &Reading) -> Result<Box<dyn Reader>, Er
         None => detect::detect(&mut input)?,
     };
     Ok(match format {
-        Format::Bin => Box::new(bin::Bin::new(input)?),
+        Format::Bin => Box::new(bin::Bin::new(input, reading.layout)?),
         Format::OracleGeneral => Box::new(oracle::Oracle::new(input)),
         Format::Keys => Box::new(Lines::new(input, reading, keys::Keys)),
         Format::Csv => {

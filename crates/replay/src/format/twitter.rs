@@ -1,7 +1,7 @@
 //! The published Twitter cache traces (Yang et al. 2020): time in seconds, key, key size, value size,
 //! client, operation, time to live in seconds, separated by commas.
 
-use super::lines::{Expected, Parse, Requests, millis, number};
+use super::lines::{Expected, Parse, Requests, millis, number, size};
 use crate::request::Op;
 
 const EXPECTED: &str = "seven fields: time, key, key size, value size, client, operation, ttl";
@@ -26,7 +26,7 @@ fn parse(line: &[u8], out: &mut Requests) -> Option<()> {
     let key = behind.pop().filter(|key| !key.is_empty())?;
     let [ttl, op, _client, value_bytes, key_bytes] = behind[..].try_into().ok()?;
     let time_ms = millis(time, 1.0)?;
-    let (key_bytes, value_bytes) = (number(key_bytes)?, number(value_bytes)?);
+    let (key_bytes, value_bytes) = (number(key_bytes)?, size(value_bytes)?);
     let ttl_ms = number(ttl)?.checked_mul(1_000)?;
     let op = op_of(op)?;
     let request = out.push(key);

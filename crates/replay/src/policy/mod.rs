@@ -14,6 +14,7 @@ mod w_tinylfu;
 
 use crate::error::Error;
 use crate::request::Request;
+use nearcache_engine::ConfigError;
 use simulated::{Simulated, Simulator};
 
 /// Something that can be replayed against.
@@ -68,6 +69,9 @@ impl PolicyKind {
         }
     }
 }
+
+/// The largest capacity, as the engine's own limit.
+const CAPACITY_MAX: u64 = 1 << 50;
 
 /// How large a cache is, and in which unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -159,6 +163,13 @@ pub fn open(
             capacity,
             size,
         )))
+    }
+    let given = capacity.number();
+    if given > CAPACITY_MAX {
+        return Err(Error::Size(ConfigError::Limit {
+            given,
+            max: CAPACITY_MAX,
+        }));
     }
     match kind {
         PolicyKind::Nearcache => Ok(Box::new(nearcache::Nearcache::open(capacity, size)?)),

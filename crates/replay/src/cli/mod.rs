@@ -1,90 +1,58 @@
-//! The command line.
+//! The command line: options and their meaning, and the two commands.
+
+mod options;
+mod size;
 
 use crate::error::Error;
-use crate::format::{self, Columns, Format, Reading};
+use crate::format::{self, Notes, Reader, Reading};
 use crate::input::{Input, is_stdin};
 use crate::policy::PolicyKind;
+use crate::progress::Progress;
 use crate::replay::{Mode, Plan, Row, Sizes};
 use crate::report;
 use crate::survey::{Survey, survey};
 use clap::{Args, Parser};
+use options::ReadingArgs;
+use size::SizeArgs;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// A command line that has been understood.
+#[derive(Debug)]
+pub struct Cli(Command);
+
+#[derive(Debug)]
+enum Command {
+    Replay(ReplayArgs),
+    Size(SizeArgs),
+}
+
+impl Cli {
+    /// Understands a command line, of which the first word is the program's name.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        // By hand: a name of a file is where the name of a command could be.
+        let command = match words.get(1) {
+            Some(word) if word == "size" => {
+                SizeArgs::try_parse_from(&words[1..]).map(Command::Size)
+            }
+            _ => ReplayArgs::try_parse_from(&words).map(Command::Replay),
+        };
+        command.map(Self)
+    }
+}
 
 /// Replays traces of requests through the cache engine and through reference policies.
 #[derive(Debug, Parser)]
 #[command(
     name = "nearcache-replay",
     version,
-    args_conflicts_with_subcommands = true
+    after_help = "`nearcache-replay size FILE` tells what size a cache needs; `nearcache-replay size --help` says more."
 )]
-pub struct Cli {
-    #[command(flatten)]
-    replay: ReplayArgs,
-}
-
-/// How to read files.
-#[derive(Debug, Args)]
-pub struct ReadingArgs {
-    /// The format of the traces
-    #[arg(long, default_value = "auto", value_parser = format_option, value_name = "FORMAT")]
-    format: FormatOption,
-    /// Which columns of a table mean what, by name or number: key=…,size=…,time=…,ttl=…,op=…
-    #[arg(long, value_parser = columns, value_name = "COLUMNS")]
-    columns: Option<Columns>,
-    /// Count malformed lines instead of failing at the first one
-    #[arg(long)]
-    skip_bad_lines: bool,
-}
-
-/// A format, or none: it is told from name and content.
-#[derive(Clone, Copy, Debug)]
-struct FormatOption(Option<Format>);
-
-fn format_option(name: &str) -> Result<FormatOption, String> {
-    if name == "auto" {
-        return Ok(FormatOption(None));
-    }
-    let found = Format::ALL.into_iter().find(|format| format.name() == name);
-    let found = found.map(|format| FormatOption(Some(format)));
-    found.ok_or_else(|| {
-        format!(
-            "the formats are auto, {}",
-            Format::ALL.map(Format::name).join(", ")
-        )
-    })
-}
-
-fn columns(text: &str) -> Result<Columns, String> {
-    let mut columns = Columns::default();
-    for part in text.split(',') {
-        let (what, name) = part.split_once('=').ok_or("it is WHAT=COLUMN,…")?;
-        let place = match what.trim() {
-            "key" => &mut columns.key,
-            "size" => &mut columns.size,
-            "time" => &mut columns.time,
-            "ttl" => &mut columns.ttl,
-            "op" => &mut columns.op,
-            other => return Err(format!("{other:?} is none of key, size, time, ttl, op")),
-        };
-        *place = Some(name.trim().to_owned());
-    }
-    Ok(columns)
-}
-
-impl ReadingArgs {
-    /// What readers need to know.
-    pub fn reading(&self, keep_names: bool) -> Reading {
-        Reading {
-            format: self.format.0,
-            columns: self.columns.clone().unwrap_or_default(),
-            skip_bad_lines: self.skip_bad_lines,
-            keep_names,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
 struct ReplayArgs {
     /// Traces; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -92,15 +60,15 @@ struct ReplayArgs {
     #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
-    sizes: SizeArgs,
+    capacities: CapacityArgs,
     /// What a capacity counts: entries of one size, or bytes of the trace's sizes
-    #[arg(long, default_value = "object", value_parser = mode)]
+    #[arg(long, default_value = "object", value_parser = options::mode)]
     mode: Mode,
     /// Bytes of a value where the trace says no size, and of all values with `--mode object`
     #[arg(long, value_name = "BYTES", default_value_t = 100)]
     value_size: u64,
     /// Which caches
-    #[arg(long, value_name = "POLICY", value_delimiter = ',', default_value = "nearcache", value_parser = policy)]
+    #[arg(long, value_name = "POLICY", value_delimiter = ',', default_value = "nearcache", value_parser = options::policy)]
     policy: Vec<PolicyKind>,
     /// One JSON object per line
     #[arg(long)]
@@ -109,7 +77,7 @@ struct ReplayArgs {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct SizeArgs {
+struct CapacityArgs {
     /// Caches that hold exactly so many entries
     #[arg(long, value_name = "N", value_delimiter = ',')]
     entries: Vec<u64>,
@@ -121,23 +89,7 @@ struct SizeArgs {
     fraction: Vec<f64>,
 }
 
-fn mode(name: &str) -> Result<Mode, String> {
-    let modes = [Mode::Object, Mode::Byte];
-    let found = modes.into_iter().find(|mode| mode.name() == name);
-    found.ok_or_else(|| "it is object or byte".to_owned())
-}
-
-fn policy(name: &str) -> Result<PolicyKind, String> {
-    let found = PolicyKind::ALL.into_iter().find(|kind| kind.name() == name);
-    found.ok_or_else(|| {
-        format!(
-            "the policies are {}",
-            PolicyKind::ALL.map(PolicyKind::name).join(", ")
-        )
-    })
-}
-
-impl SizeArgs {
+impl CapacityArgs {
     fn sizes(&self, mode: Mode) -> Result<Sizes, Error> {
         let positive = |name: &str, all: &[u64]| {
             if all.contains(&0) {
@@ -176,14 +128,17 @@ impl SizeArgs {
 /// # Errors
 /// The first error; results of earlier files have been written.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Error> {
-    cli.replay.run(out)
+    match &cli.0 {
+        Command::Size(size) => size.run(out),
+        Command::Replay(replay) => replay.run(out),
+    }
 }
 
 impl ReplayArgs {
     fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         let plan = Plan {
             policies: self.policy.clone(),
-            sizes: self.sizes.sizes(self.mode)?,
+            sizes: self.capacities.sizes(self.mode)?,
             mode: self.mode,
             value_bytes: self.value_size,
         };
@@ -208,13 +163,36 @@ impl ReplayArgs {
         let mut known = Survey::default();
         if plan.needs_survey() {
             if is_stdin(file) {
-                return Err(Error::FractionOfStdin);
+                return Err(Error::ReadTwice { what: "--fraction" });
             }
-            let mut reader = format::reader(Input::open(file)?, &reading)?;
+            let mut reader = open(file, &reading, "(counting keys)")?;
             known = survey(reader.as_mut(), plan.survey_sizes())?;
         }
-        let mut reader = format::reader(Input::open(file)?, &reading)?;
-        plan.run(file, reader.as_mut(), known)
+        let mut reader = open(file, &reading, "")?;
+        let rows = plan.run(file, reader.as_mut(), known)?;
+        tell(file, reader.notes());
+        Ok(rows)
+    }
+}
+
+/// A reader that shows how far it is.
+fn open(file: &Path, reading: &Reading, what: &'static str) -> Result<Box<dyn Reader>, Error> {
+    let input = Input::open(file)?;
+    let progress = Progress::of(&input, what);
+    Ok(progress.watch(format::reader(input, reading)?))
+}
+
+/// Says what was not taken as it was.
+fn tell(file: &Path, notes: Notes) {
+    let file = file.display();
+    if notes.bad_lines > 0 {
+        eprintln!("{file}: {} malformed lines were skipped", notes.bad_lines);
+    }
+    if notes.times_backwards > 0 {
+        eprintln!(
+            "{file}: {} times ran backwards and were taken for the latest before them",
+            notes.times_backwards
+        );
     }
 }
 
