@@ -22,7 +22,10 @@ fn measured(trace: &[Request], samples: usize, target: f64) -> Sizing {
         value_bytes: 100,
         target,
     };
-    let open = || Ok(Box::new(Given(trace.to_vec().into_iter())) as Box<dyn Reader>);
+    let open = || {
+        let copy = trace.to_vec();
+        Ok(Box::new(Given(copy.into_iter())) as Box<dyn Reader>)
+    };
     size::measure("made-up".into(), open, &options).unwrap()
 }
 

@@ -195,7 +195,7 @@ pub(crate) fn size(field: &[u8]) -> Option<u64> {
 pub(crate) fn millis(field: &[u8], per_second: f64) -> Option<u64> {
     let value: f64 = std::str::from_utf8(field).ok()?.trim().parse().ok()?;
     let millis = value * 1_000.0 / per_second;
-    (millis >= 0.0 && millis < 1e16).then_some(millis as u64)
+    (0.0..1e16).contains(&millis).then_some(millis as u64)
 }
 
 #[cfg(test)]

@@ -55,7 +55,13 @@ impl HotKeys {
 #[derive(Default)]
 pub(crate) struct LargestKeys {
     /// Few, so that looking through them is quick.
-    largest: Vec<(u64, u64, Option<Box<[u8]>>)>,
+    largest: Vec<Large>,
+}
+
+struct Large {
+    size: u64,
+    key: u64,
+    name: Option<Box<[u8]>>,
 }
 
 impl LargestKeys {
@@ -63,28 +69,33 @@ impl LargestKeys {
         if let Some(known) = self
             .largest
             .iter_mut()
-            .find(|(_, key, _)| *key == request.key)
+            .find(|known| known.key == request.key)
         {
-            known.0 = known.0.max(size);
+            known.size = known.size.max(size);
             return;
         }
+        let new = || Large {
+            size,
+            key: request.key,
+            name: request.name.clone(),
+        };
         if self.largest.len() < LISTED {
-            self.largest.push((size, request.key, request.name.clone()));
+            self.largest.push(new());
             return;
         }
-        let smallest = self.largest.iter_mut().min_by_key(|(size, ..)| *size);
-        if let Some(smallest) = smallest.filter(|smallest| smallest.0 < size) {
-            *smallest = (size, request.key, request.name.clone());
+        let smallest = self.largest.iter_mut().min_by_key(|known| known.size);
+        if let Some(smallest) = smallest.filter(|smallest| smallest.size < size) {
+            *smallest = new();
         }
     }
 
     /// The largest first.
     pub(crate) fn ranked(mut self) -> Vec<Named> {
         self.largest
-            .sort_by_key(|(size, key, _)| (std::cmp::Reverse(*size), *key));
-        let named = self.largest.into_iter().map(|(size, key, name)| Named {
-            key: shown(key, name.as_deref()),
-            number: size,
+            .sort_by_key(|known| (std::cmp::Reverse(known.size), known.key));
+        let named = self.largest.into_iter().map(|known| Named {
+            key: shown(known.key, known.name.as_deref()),
+            number: known.size,
         });
         named.collect()
     }

@@ -1,6 +1,6 @@
 //! The miss-ratio curve as SVG.
 
-use super::Sizing;
+use super::{Point, Sizing};
 use plotters::prelude::*;
 use std::error::Error;
 
@@ -10,6 +10,9 @@ const NEARCACHE: RGBColor = RGBColor(0x1b, 0x5e, 0xb8);
 const LRU: RGBColor = RGBColor(0xc2, 0x5b, 0x12);
 const KNEE: RGBColor = RGBColor(0x55, 0x55, 0x55);
 const MIB: f64 = (1u64 << 20) as f64;
+
+/// A line's name, color and what it shows.
+type Line = (&'static str, RGBColor, fn(&Point) -> f64);
 
 /// Draws the curve.
 ///
@@ -64,34 +67,21 @@ where
         })
         .light_line_style(WHITE)
         .draw()?;
-    let lines: [(&str, RGBColor, Vec<(f64, f64)>); 2] = [
-        (
-            "LRU",
-            LRU,
-            points
-                .iter()
-                .map(|point| (mib(point.memory), 100.0 - point.lru * 100.0))
-                .collect(),
-        ),
-        (
-            "nearcache",
-            NEARCACHE,
-            points
-                .iter()
-                .map(|point| (mib(point.memory), 100.0 - point.nearcache * 100.0))
-                .collect(),
-        ),
+    let lines: [Line; 2] = [
+        ("LRU", LRU, |point| point.lru),
+        ("nearcache", NEARCACHE, |point| point.nearcache),
     ];
-    for (name, color, line) in lines {
+    let at = |point: &Point, ratio: f64| (mib(point.memory), 100.0 - ratio * 100.0);
+    for (name, color, ratio) in lines {
+        let line = points.iter().map(|point| at(point, ratio(point)));
         chart
             .draw_series(LineSeries::new(line, color.stroke_width(2)))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], color.stroke_width(2)));
     }
     if let Some(knee) = sizing.curve.knee() {
-        let at = (mib(knee.memory), 100.0 - knee.nearcache * 100.0);
         chart
-            .draw_series([Circle::new(at, 5, KNEE.filled())])?
+            .draw_series([Circle::new(at(&knee, knee.nearcache), 5, KNEE.filled())])?
             .label("knee")
             .legend(|(x, y)| Circle::new((x + 11, y), 5, KNEE.filled()));
     }
