@@ -131,7 +131,8 @@ impl Plan {
     }
 
     fn capacity_of(&self, fraction: f64, survey: Survey) -> Capacity {
-        let part = |whole: u64| ((whole as f64 * fraction).round() as u64).max(1);
+        // Halves to even, as the reference hit ratios were counted.
+        let part = |whole: u64| ((whole as f64 * fraction).round_ties_even() as u64).max(1);
         match self.mode {
             Mode::Object => Capacity::Entries(part(survey.unique)),
             Mode::Byte => {

@@ -271,7 +271,7 @@ fn capacities_of_one_and_of_more_than_the_trace_are_sizes_like_others() {
         (&all[1]["hits"], &all[1]["entries"]),
         (&7.into(), &3.into())
     );
-    let all = rows(&run(&[&trace, "--fraction", "0.0001,2.5", "--json"]));
+    let all = rows(&run(&[&trace, "--fraction", "0.0001,1.5,2.5", "--json"]));
     assert_eq!(
         (&all[0]["capacity"], &all[1]["capacity"]),
         (&1.into(), &8.into())
