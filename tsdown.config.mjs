@@ -18,6 +18,8 @@ const shared = {
 
 export default defineConfig([
   { ...shared, format: "esm" },
+  // The command `nearcache`: on its own, so that what it needs of the library is no part of it to others.
+  { ...shared, format: "esm", entry: { cli: "ts/cli/main.ts" }, dts: false },
   {
     ...shared,
     format: "cjs",

@@ -125,7 +125,7 @@ function findNative(): NativeModule {
 }
 
 /** This platform's names, the likelier first. On Linux the C library decides; only the fitting addon is installed. */
-function triples(): string[] {
+export function triples(): string[] {
   const base = `${process.platform}-${process.arch}`;
   if (process.platform === "linux") {
     return [`${base}-gnu`, `${base}-musl`];

@@ -6,6 +6,7 @@ use crate::config::Layout;
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::hash::KeyHasher;
 use crate::limbo::Limbo;
+use crate::limit::Bound;
 use crate::memory::allocator::Allocator;
 use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
@@ -22,6 +23,8 @@ pub(crate) struct Common {
     pub(crate) epoch: Epoch,
     pub(crate) limbo: Limbo,
     pub(crate) layout: Layout,
+    /// Beside the budget, if there is such a limit.
+    pub(crate) bound: Option<Bound>,
     /// Cleared indexes whose entries are not retired yet, in all shards.
     pub(crate) doomed: AtomicUsize,
 }
@@ -33,8 +36,9 @@ impl Common {
         self.limbo.collect(&self.epoch, &self.allocator, own)
     }
 
-    /// Whether new entries find free pages.
+    /// Whether new entries find free pages, and a place within the limit.
     pub(crate) fn has_room(&self) -> bool {
         self.allocator.pages_for_entries() > 0
+            && self.bound.as_ref().is_none_or(|bound| !bound.is_reached())
     }
 }

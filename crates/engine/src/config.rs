@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, TTL_MS_MAX, Ttl};
 use crate::error::ConfigError;
+use crate::limit::{Limit, Unit};
 use crate::limits::{
     KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES, SMALL,
 };
@@ -45,6 +46,8 @@ pub struct Config {
     /// Number of write locks, a power of two. By default chosen from budget and processors.
     /// Shards split locks, never capacity.
     pub shards: Option<u32>,
+    /// A bound on entries or weight, beside the budget. By default there is none.
+    pub limit: Option<Limit>,
     /// Seed of the hash function and of random choices, for reproducible runs. By default random.
     pub seed: Option<u64>,
     /// Where time comes from.
@@ -59,6 +62,7 @@ impl Config {
             max_value_size: None,
             default_ttl: Ttl::Forever,
             shards: None,
+            limit: None,
             seed: None,
             clock: Clock::system(),
         }
@@ -77,6 +81,7 @@ pub(crate) struct Layout {
     pub(crate) classes: ClassTable,
     pub(crate) key_bytes_max: usize,
     pub(crate) value_bytes_max: u64,
+    pub(crate) unit: Unit,
     /// `None`: for ever.
     pub(crate) default_ttl_ms: Option<u64>,
     pub(crate) seed: u64,
@@ -95,6 +100,7 @@ impl Layout {
         if budget > max {
             return Err(ConfigError::MemoryTooLarge { given: budget, max });
         }
+        config.limit.map_or(Ok(()), Limit::check)?;
         let page_bytes = page_bytes(budget);
         let shard_bits = Self::shard_bits(config, budget)?;
         let sketch_bytes = (budget / SKETCH_SHARE).next_multiple_of(64);
@@ -109,6 +115,7 @@ impl Layout {
             classes: classes(budget, page_bytes),
             key_bytes_max: key_bytes_max(budget),
             value_bytes_max: Self::value_bytes_max(config, budget, page_bytes)?,
+            unit: Limit::unit(config.limit),
             default_ttl_ms: Self::default_ttl_ms(config)?,
             seed: config.seed.unwrap_or_else(crate::hash::random_seed),
         })

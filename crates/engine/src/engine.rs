@@ -14,6 +14,7 @@ use crate::hash::{KeyHash, KeyHasher};
 use crate::heap::{self, OutOfMemory, Shared};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo};
+use crate::limit::{Bound, Limit, Unit, weight_of};
 use crate::limits::SMALL;
 use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::record::{NewRecord, Records};
@@ -63,7 +64,7 @@ impl Engine {
         let region = Region::reserve(head_bytes + layout.page_count * layout.page_bytes)
             .map_err(ConfigError::Reserve)?;
         let allocator = Allocator::new(
-            Records::new(region, classes),
+            Records::new(region, classes, layout.unit),
             layout.page_bytes,
             layout.page_count,
         )
@@ -88,12 +89,13 @@ impl Engine {
             common: Common {
                 allocator,
                 sketch: Sketch::new(layout.sketch_bytes).map_err(refused)?,
-                turnover: Turnover::new(config.max_memory),
+                turnover: Turnover::new(config.limit.map_or(config.max_memory, Limit::max)),
                 changes: ChangeLog::new().map_err(refused)?,
                 hasher: KeyHasher::new(layout.seed),
                 clock: config.clock.clone(),
                 epoch: Epoch::new(),
                 limbo: Limbo::new(config.max_memory).map_err(refused)?,
+                bound: config.limit.map(Bound::new),
                 layout,
                 doomed: AtomicUsize::new(0),
             },
@@ -161,7 +163,20 @@ impl Engine {
                 max,
             });
         }
+        if self.common.layout.unit == Unit::Weight {
+            return self.check_weight(weight_of(value));
+        }
         Ok(())
+    }
+
+    fn check_weight(&self, weight: u64) -> Result<(), Error> {
+        match &self.common.bound {
+            Some(bound) if weight > bound.max => Err(Error::TooHeavy {
+                weight,
+                max: bound.max,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// When an entry written now expires; `None` for a time to live of zero.
@@ -323,6 +338,9 @@ impl Engine {
             drop(locked);
             if self.common.limbo.is_overdue() {
                 self.common.collect(Some(own));
+            }
+            if let Some(bound) = &self.common.bound {
+                self.evict_beyond(bound, shard)?;
             }
             match published {
                 Ok(stored) => return Ok(stored),

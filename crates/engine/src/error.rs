@@ -42,6 +42,13 @@ pub enum ConfigError {
         /// The most that this budget allows.
         max: u32,
     },
+    /// `limit` is zero or beyond all use.
+    Limit {
+        /// The limit asked for.
+        given: u64,
+        /// The largest one.
+        max: u64,
+    },
     /// The operating system refused the address space.
     Reserve(std::io::Error),
     /// The process's heap has no room for the tables beside the region.
@@ -80,6 +87,9 @@ impl fmt::Display for ConfigError {
                 f,
                 "shards is {given}; it must be a power of two from 1 to {max} with this max_memory"
             ),
+            Self::Limit { given, max } => {
+                write!(f, "the limit is {given}; it must be 1 to {max}")
+            }
             Self::Reserve(error) => write!(
                 f,
                 "the operating system refused address space for max_memory ({error}); choose a smaller max_memory, or raise the process's limit"
@@ -123,6 +133,13 @@ pub enum Error {
         /// The limit in bytes.
         max: u64,
     },
+    /// The value weighs more than the cache's [`Limit::Weight`](crate::Limit::Weight).
+    TooHeavy {
+        /// Its weight.
+        weight: u64,
+        /// The limit.
+        max: u64,
+    },
     /// The time to live is longer than [`TTL_MS_MAX`](crate::TTL_MS_MAX).
     TtlTooLong {
         /// Milliseconds asked for.
@@ -156,6 +173,9 @@ impl fmt::Display for Error {
                 f,
                 "the value has {length} bytes; max_value_size is {max} (raise it, or store less)"
             ),
+            Self::TooHeavy { weight, max } => {
+                write!(f, "the value weighs {weight}; the cache's limit is {max}")
+            }
             Self::TtlTooLong { given_ms, max_ms } => write!(
                 f,
                 "the ttl is {given_ms} ms; at most {max_ms} ms are allowed (or forever)"

@@ -275,6 +275,7 @@ impl Wheel {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::limit::Unit;
     use crate::memory::classes::ClassTable;
     use crate::memory::region::{HEAD_BYTES, Region};
 
@@ -298,7 +299,7 @@ mod tests {
     #[test]
     fn a_record_of_days_comes_up_after_a_few_steps_and_not_too_late() {
         let region = Region::reserve(HEAD_BYTES + 4_096).unwrap();
-        let records = Records::new(region, ClassTable::new(4_096, 1));
+        let records = Records::new(region, ClassTable::new(4_096, 1), Unit::Bytes);
         let mut wheel = Wheel::new(1).unwrap();
         let expires_at = (40 * DAY_UNITS) << UNIT_SHIFT;
         wheel.file(&records, Loc::FIRST, expires_at);

@@ -54,6 +54,8 @@ mod index;
 #[cfg(not(loom))]
 mod limbo;
 #[cfg(not(loom))]
+mod limit;
+#[cfg(not(loom))]
 mod limits;
 #[cfg(not(loom))]
 mod memory;
@@ -103,6 +105,7 @@ pub use self::{
     config::Config,
     error::{ConfigError, Error},
     handle::{Cursor, Handle},
+    limit::Limit,
     limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
     signal::Signal,
     stats::Stats,

@@ -78,7 +78,7 @@ impl Pending {
         self.records = self.iter(allocator).count();
         let charges = self
             .iter(allocator)
-            .map(|loc| allocator.records().charge(loc));
+            .map(|loc| allocator.records().occupied(loc));
         self.bytes = charges.sum();
     }
 

@@ -64,7 +64,7 @@ impl LockedShard<'_> {
         for (_, loc) in lost.into_iter().filter(|(is_lost, _)| *is_lost) {
             let records = allocator.records();
             records.header(loc).retire();
-            let bytes = records.charge(loc);
+            let bytes = records.occupied(loc);
             self.state.pending.push(allocator, loc, bytes, is_move);
         }
         self.state.in_hand = InHand::NOTHING;
@@ -94,7 +94,7 @@ impl LockedShard<'_> {
             if pending.binary_search(&loc).is_err() {
                 let records = common.allocator.records();
                 records.header(loc).retire();
-                chain.push(&common.allocator, loc, records.charge(loc), false);
+                chain.push(&common.allocator, loc, records.occupied(loc), false);
             }
         });
         let Step::Segment(segment) = step else {

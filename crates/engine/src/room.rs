@@ -8,6 +8,7 @@
 use crate::engine::Engine;
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
+use crate::limit::{Bound, Unit};
 use crate::limits::SMALL;
 use crate::memory::allocator::Purpose;
 use crate::memory::classes::{Class, Use};
@@ -184,13 +185,38 @@ impl Engine {
         };
         let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
         let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, slots_max);
-        let wanted = (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes);
+        let wanted = match self.common.layout.unit {
+            Unit::Bytes => (slots * slot_bytes).min(BATCH_BYTES_MAX).max(slot_bytes),
+            Unit::Entries => slots,
+            // How many bytes go with a weight is unknown: one entry at a time.
+            Unit::Weight => 1,
+        };
         let freed = locked.evict(wanted, self.common.clock.now());
         locked.hand_over(true);
         drop(locked);
         self.common.turnover.note(freed, &self.common.sketch);
         if freed == 0 {
             self.evict_anywhere(from, slot_bytes);
+        }
+        Ok(())
+    }
+
+    /// Evicts what is beyond the limit: an entry was replaced by a heavier one, or a new one's shard
+    /// had too little to give.
+    pub(crate) fn evict_beyond(&self, bound: &Bound, shard: usize) -> Result<(), Error> {
+        for _ in 0..=self.shards.len() {
+            let excess = bound.excess(0);
+            if excess == 0 {
+                break;
+            }
+            let from = self.fuller_shard(shard)?;
+            let mut locked = self.lock(from)?;
+            let freed = locked.evict(excess, self.common.clock.now());
+            locked.hand_over(true);
+            drop(locked);
+            if freed == 0 {
+                self.evict_anywhere(from, excess);
+            }
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ pub(crate) struct ShardState {
     pub(crate) last_version: u32,
     /// Entries that the hands passed over in this batch of evictions.
     pub(crate) hand_steps: usize,
+    /// What the limit was told that this shard holds.
+    reported: u64,
     pub(crate) in_hand: InHand,
 }
 
@@ -109,6 +111,7 @@ impl Shard {
                 doomed: VecDeque::new(),
                 last_version: 0,
                 hand_steps: 0,
+                reported: 0,
                 in_hand: InHand::NOTHING,
             }),
         })
@@ -223,7 +226,12 @@ impl LockedShard<'_> {
         own.expect_overwrite(existing.is_some_and(|old| self.records().are_alike(old.loc, new)));
         match existing {
             Some(old) => self.supersede(hash, key, old, new),
-            None => self.add(hash, new)?,
+            None => {
+                if self.common.bound.is_some() {
+                    self.make_place(new, now);
+                }
+                self.add(hash, new)?;
+            }
         }
         fault::point();
         self.state.last_version = version;
@@ -251,6 +259,33 @@ impl LockedShard<'_> {
         Ok(())
     }
 
+    /// Evicts from this shard what has to go so that a new record keeps to the limit. If the shard has
+    /// too little, the engine evicts elsewhere afterwards.
+    #[cold]
+    fn make_place(&mut self, new: Loc, now: u64) {
+        self.report();
+        let charge = self.records().charge(new);
+        let excess = self
+            .common
+            .bound
+            .as_ref()
+            .map_or(0, |bound| bound.excess(charge));
+        if excess > 0 {
+            let freed = self.evict(excess, now);
+            self.common.turnover.note(freed, &self.common.sketch);
+        }
+    }
+
+    /// Tells the limit, if there is one, what this shard holds now.
+    fn report(&mut self) {
+        if let Some(bound) = &self.common.bound {
+            let state = &mut *self.state;
+            let holds = state.rings.total_bytes();
+            bound.report(state.reported, holds);
+            state.reported = holds;
+        }
+    }
+
     fn supersede(&mut self, hash: KeyHash, key: &[u8], place: Place, new: Loc) {
         let common = self.common;
         let records = common.allocator.records();
@@ -262,6 +297,7 @@ impl LockedShard<'_> {
         records.header(new).set_hits(records.header(old).hits());
         records.header(new).raise_hits();
         let (old_bytes, new_bytes) = (records.charge(old), records.charge(new));
+        let occupied = records.occupied(old);
         if let Some(queue) = records.header(old).queue() {
             self.state
                 .rings
@@ -277,7 +313,7 @@ impl LockedShard<'_> {
         fault::point();
         self.state
             .pending
-            .push(&common.allocator, old, old_bytes, false);
+            .push(&common.allocator, old, occupied, false);
         self.state.in_hand.going = Loc::NONE;
     }
 
@@ -288,7 +324,7 @@ impl LockedShard<'_> {
         }
     }
 
-    /// Removes a live record; returns the bytes that it occupied.
+    /// Removes a live record; returns its charge.
     pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
         let common = self.common;
         let records = common.allocator.records();
@@ -298,7 +334,7 @@ impl LockedShard<'_> {
             .remove(&common.allocator, hash, loc, self.state.pending.index());
         debug_assert!(removed);
         fault::point();
-        let bytes = records.charge(loc);
+        let (bytes, occupied) = (records.charge(loc), records.occupied(loc));
         if let Some(queue) = records.header(loc).queue() {
             self.state.rings.unlink(records, queue, loc, bytes);
         }
@@ -315,7 +351,7 @@ impl LockedShard<'_> {
         fault::point();
         self.state
             .pending
-            .push(&common.allocator, loc, bytes, false);
+            .push(&common.allocator, loc, occupied, false);
         self.state.in_hand.going = Loc::NONE;
         fault::point();
         let counts = &mut self.state.counts;
@@ -427,6 +463,7 @@ impl LockedShard<'_> {
         self.common.doomed.fetch_add(1, Ordering::Relaxed);
         fault::point();
         self.state.rings = Rings::new();
+        self.report();
         fault::point();
         self.state.wheel.clear(now);
         fault::point();
@@ -453,7 +490,7 @@ impl LockedShard<'_> {
             let records = common.allocator.records();
             records.header(loc).retire();
             fault::point();
-            pending.push(&common.allocator, loc, records.charge(loc), false);
+            pending.push(&common.allocator, loc, records.occupied(loc), false);
         });
         match step {
             Step::Part => {}
@@ -505,7 +542,7 @@ impl LockedShard<'_> {
         self.index.replace(&common.allocator, hash, from, to);
         fault::point();
         // A copy occupies what the original did.
-        let bytes = records.charge(from);
+        let (bytes, occupied) = (records.charge(from), records.occupied(from));
         if let Some(queue) = records.header(from).queue() {
             self.state
                 .rings
@@ -521,7 +558,7 @@ impl LockedShard<'_> {
         fault::point();
         self.state
             .pending
-            .push(&common.allocator, from, bytes, true);
+            .push(&common.allocator, from, occupied, true);
         self.state.in_hand = InHand::NOTHING;
         fault::point();
     }
@@ -543,6 +580,7 @@ impl LockedShard<'_> {
 
     /// Hands the unlinked records over if there are many (or any, with `all`).
     pub(crate) fn hand_over(&mut self, all: bool) {
+        self.report();
         if all || self.common.limbo.is_full(&self.state.pending) {
             self.common
                 .limbo

@@ -577,6 +577,7 @@ impl Freeing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::Unit;
     use crate::memory::classes::ClassTable;
     use crate::memory::region::Region;
 
@@ -586,7 +587,7 @@ mod tests {
         let region = Region::reserve(HEAD_BYTES + page_bytes * page_count).unwrap();
         let classes = ClassTable::new(page_bytes, page_count);
         let class = classes.for_record(1_000);
-        let records = Records::new(region, classes);
+        let records = Records::new(region, classes, Unit::Bytes);
         let allocator = Allocator::new(records, page_bytes, page_count).unwrap();
         let allocate = || allocator.allocate(class, Purpose::Entry).unwrap();
         let per_page = allocator.records().classes.slots_per_page(class);

@@ -26,6 +26,7 @@ use super::region::{Loc, Region};
 use crate::clock::Expiry;
 use crate::hash::{KeyHash, KeyHasher};
 use crate::heap::{self, OutOfMemory};
+use crate::limit::{Unit, WEIGHT_BYTES, weight_of};
 use crate::prefetch::prefetch_line;
 use crate::state::State;
 use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -211,17 +212,19 @@ pub(crate) struct NewRecord<'a> {
 pub(crate) struct Records {
     region: Region,
     pub(crate) classes: ClassTable,
+    unit: Unit,
     #[cfg(debug_assertions)]
     pub(crate) generations: super::generation::Generations,
 }
 
 impl Records {
-    pub(crate) fn new(region: Region, classes: ClassTable) -> Self {
+    pub(crate) fn new(region: Region, classes: ClassTable, unit: Unit) -> Self {
         Self {
             #[cfg(debug_assertions)]
             generations: super::generation::Generations::new(region.bytes()),
             region,
             classes,
+            unit,
         }
     }
 
@@ -244,19 +247,41 @@ impl Records {
         header.key_len() + header.value_len()
     }
 
-    /// Bytes of slots that the record occupies, chunks included.
+    /// What the record counts for in eviction: the bytes that it occupies, unless the cache has a limit
+    /// in another unit. For a record that is live, under its shard's lock.
     #[inline]
     pub(crate) fn charge(&self, loc: Loc) -> u64 {
+        match self.unit {
+            Unit::Bytes => self.occupied(loc),
+            Unit::Entries => 1,
+            Unit::Weight => self.weight(loc),
+        }
+    }
+
+    #[inline(never)]
+    fn weight(&self, loc: Loc) -> u64 {
+        let header = self.header(loc);
+        let mut prefix = [0; WEIGHT_BYTES];
+        let prefix = &mut prefix[..header.value_len().min(WEIGHT_BYTES)];
+        // SAFETY: the shard's lock is held and the record is not freed yet, so its payload is there and
+        // doesn't change; the range lies in the value.
+        unsafe { self.copy_out(loc, header.key_len(), prefix) };
+        weight_of(prefix)
+    }
+
+    /// Bytes of slots that the record occupies, chunks included.
+    #[inline]
+    pub(crate) fn occupied(&self, loc: Loc) -> u64 {
         let header = self.header(loc);
         if header.is_chunked() {
-            return self.charge_of_chunked(header);
+            return self.occupied_by_chunked(header);
         }
         self.classes
             .record_bytes(HEADER_BYTES + self.payload_len(header)) as u64
     }
 
     #[inline(never)]
-    fn charge_of_chunked(&self, header: &Header) -> u64 {
+    fn occupied_by_chunked(&self, header: &Header) -> u64 {
         let payload = self.payload_len(header);
         let chunks = self.classes.chunks(payload);
         let slot = self.classes.record_bytes(self.slot_bytes(payload, chunks));
@@ -313,14 +338,14 @@ impl Records {
     #[inline(always)]
     pub(crate) fn are_alike(&self, one: Loc, other: Loc) -> bool {
         let is_short = |loc| !self.header(loc).is_chunked();
-        is_short(one) && is_short(other) && self.charge(one) == self.charge(other)
+        is_short(one) && is_short(other) && self.occupied(one) == self.occupied(other)
     }
 
     /// Whether `value` could take the place of a live record's value: the record stays a short one, and
-    /// occupies as much as before.
+    /// occupies as much as before. Never where values have weights, which the shard has added up.
     #[inline(always)]
     pub(crate) fn fits_in_place(&self, header: &Header, value: &[u8]) -> bool {
-        if header.is_chunked() {
+        if header.is_chunked() || self.unit == Unit::Weight {
             return false;
         }
         let bytes = |value_len| HEADER_BYTES + header.key_len() + value_len;

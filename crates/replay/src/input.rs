@@ -1,0 +1,191 @@
+//! Where bytes come from: a file or standard input, unpacked on the way.
+
+use crate::error::Error;
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The name that stands for standard input.
+pub const STDIN: &str = "-";
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// An open trace, unpacked.
+pub struct Input {
+    /// Its name, for messages.
+    pub path: PathBuf,
+    /// The name without the ending of a packer.
+    pub name: PathBuf,
+    /// The bytes.
+    pub reader: Box<dyn BufRead>,
+    /// How far the packed file has been read.
+    pub position: Arc<AtomicU64>,
+    /// The length of the packed file, if it is one.
+    pub total: Option<u64>,
+}
+
+/// Whether a path means standard input.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == STDIN
+}
+
+impl Input {
+    /// Opens a path; `-` is standard input. Files that end in `.gz` or `.zst` are unpacked, and standard
+    /// input that begins as such a file does.
+    ///
+    /// # Errors
+    /// [`Error::Open`], or [`Error::Read`] if it begins as no packed file does.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let position = Arc::new(AtomicU64::new(0));
+        let (raw, total): (Box<dyn Read>, _) = if is_stdin(path) {
+            (Box::new(io::stdin()), None)
+        } else {
+            let open = |source| Error::Open {
+                path: path.to_owned(),
+                source,
+            };
+            let file = File::open(path).map_err(open)?;
+            let length = file.metadata().ok().map(|of| of.len());
+            (Box::new(file), length)
+        };
+        let counted = Counted {
+            inner: raw,
+            position: Arc::clone(&position),
+        };
+        let mut packed = BufReader::with_capacity(BUFFER_BYTES, counted);
+        let (packer, name) = if is_stdin(path) {
+            let start = packed.fill_buf().map_err(Error::reading(path))?;
+            (Packer::by_content(start), path.to_owned())
+        } else {
+            match Packer::by_name(path) {
+                Some(packer) => (Some(packer), path.with_extension("")),
+                None => (None, path.to_owned()),
+            }
+        };
+        let reader: Box<dyn Read> = match packer {
+            Some(Packer::Gzip) => Box::new(MultiGzDecoder::new(packed)),
+            Some(Packer::Zstd) => Box::new(Zstd::new(packed)),
+            None => Box::new(packed),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            name,
+            reader: Box::new(BufReader::with_capacity(BUFFER_BYTES, reader)),
+            position,
+            total,
+        })
+    }
+
+    /// Bytes given instead of a file, for tests.
+    pub fn of_bytes(name: &str, bytes: &[u8]) -> Self {
+        Self {
+            path: name.into(),
+            name: name.into(),
+            reader: Box::new(io::Cursor::new(bytes.to_vec())),
+            position: Arc::default(),
+            total: Some(bytes.len() as u64),
+        }
+    }
+
+    /// What the unpacked bytes begin with, without taking them.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn peek(&mut self) -> Result<&[u8], Error> {
+        self.reader.fill_buf().map_err(Error::reading(&self.path))
+    }
+}
+
+/// How a file is packed.
+enum Packer {
+    Gzip,
+    Zstd,
+}
+
+impl Packer {
+    fn by_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "gz" | "gzip" => Some(Self::Gzip),
+            "zst" | "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    fn by_content(start: &[u8]) -> Option<Self> {
+        if start.starts_with(&[0x1f, 0x8b]) {
+            Some(Self::Gzip)
+        } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            Some(Self::Zstd)
+        } else {
+            None
+        }
+    }
+}
+
+struct Counted {
+    inner: Box<dyn Read>,
+    position: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.position.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// One frame after the other: packers that work in parallel write several.
+struct Zstd<R: BufRead> {
+    state: State<R>,
+}
+
+enum State<R: BufRead> {
+    Between(R),
+    Within(Box<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
+    Ended,
+}
+
+impl<R: BufRead> Zstd<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            state: State::Between(inner),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return Ok(0),
+                State::Between(mut inner) => {
+                    if inner.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let decoder = StreamingDecoder::new(inner).map_err(broken)?;
+                    self.state = State::Within(Box::new(decoder));
+                }
+                State::Within(mut decoder) => {
+                    let read = decoder.read(out)?;
+                    self.state = if read > 0 || out.is_empty() {
+                        State::Within(decoder)
+                    } else {
+                        State::Between(decoder.into_inner())
+                    };
+                    if read > 0 || out.is_empty() {
+                        return Ok(read);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
