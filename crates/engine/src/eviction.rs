@@ -5,10 +5,13 @@ use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::{
-    HAND_STEPS_MAX, PROTECTED_PERCENT, RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY,
-    WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
+    Admission, HAND_STEPS_MAX, Setting, VICTIMS_MAX, WINDOW_MOVES_PER_INSERT, admits,
 };
 use crate::shard::{LockedShard, Reason};
+
+/// The window of a full cache may exceed its share by so many entries: evictions come in batches, and
+/// each leaves a candidate to be contested.
+const WINDOW_SLACK_ENTRIES: u64 = 3;
 
 /// A record and its key's hash, which costs a look at the key.
 type Hashed = (Loc, KeyHash);
@@ -85,19 +88,34 @@ impl LockedShard<'_> {
         }
     }
 
+    fn setting(&self) -> &'static Setting {
+        self.common.adaptation.setting()
+    }
+
     fn window_is_over_its_share(&self) -> bool {
+        self.window_exceeds_share_by(0)
+    }
+
+    fn window_exceeds_share_by(&self, excess: u64) -> bool {
         let rings = &self.state.rings;
-        rings.bytes(Queue::Window) * 100 > rings.total_bytes() * WINDOW_PERCENT
+        let window = rings.bytes(Queue::Window).saturating_sub(excess);
+        window * 1000 > rings.total_bytes() * self.setting().window_permille
     }
 
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
-    /// nobody has to do all of it at once later.
+    /// nobody has to do all of it at once later. Where it has none, contests keep the window as it is;
+    /// it shrinks if its share became much smaller.
     pub(crate) fn settle_window(&mut self) {
         for _ in 0..WINDOW_MOVES_PER_INSERT {
             let Some(first) = self.state.rings.first(Queue::Window) else {
                 return;
             };
-            if !self.common.has_room() || !self.window_is_over_its_share() {
+            let slack = if self.common.has_room() {
+                0
+            } else {
+                self.records().charge(first) * WINDOW_SLACK_ENTRIES
+            };
+            if !self.window_exceeds_share_by(slack) {
                 return;
             }
             // The newest entry stays in the window whatever its size.
@@ -114,7 +132,8 @@ impl LockedShard<'_> {
 
     /// Moves a ring's hand to the first record that was not read since it last passed. Records that
     /// were read have their hits folded into the sketch and go on: those of probation to protected,
-    /// others to the end of their ring.
+    /// others to the end of their ring. A window that promotes gives the first that was read to
+    /// probation, and there is no candidate then.
     #[inline]
     fn hand(&mut self, queue: Queue, now: u64) -> Option<Hand> {
         let loc = self.state.rings.first(queue)?;
@@ -144,14 +163,18 @@ impl LockedShard<'_> {
             fault::point();
             self.common.sketch.count(hash, hits as u32);
             fault::point();
-            let to = if queue == Queue::Probation {
-                Queue::Protected
-            } else {
-                queue
+            let promotes = queue == Queue::Window && self.setting().promotes();
+            let to = match queue {
+                Queue::Window if promotes => Queue::Probation,
+                Queue::Probation => Queue::Protected,
+                _ => queue,
             };
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, queue, to, loc);
             fault::point();
+            if promotes {
+                return None;
+            }
             if to == Queue::Protected {
                 self.demote_overflow();
             }
@@ -167,7 +190,7 @@ impl LockedShard<'_> {
             let rings = &self.state.rings;
             let protected = rings.bytes(Queue::Protected);
             let main = protected + rings.bytes(Queue::Probation);
-            if protected * 100 <= main * PROTECTED_PERCENT {
+            if protected * 1000 <= main * self.setting().protected_permille {
                 return;
             }
             let Some(loc) = rings.first(Queue::Protected) else {
@@ -216,13 +239,19 @@ impl LockedShard<'_> {
             None => return self.remove(hash, candidate, Reason::Evicted),
         };
         let frequency = self.common.sketch.frequency(hash);
-        // Who was never asked for wins against nobody: the victims need not be looked at.
-        let victims = (frequency > 0).then(|| {
-            let bytes = self.records().charge(candidate);
-            self.victims_for(queue, bytes, frequency)
-        });
+        let admission = self.setting().admission;
+        let bytes = self.records().charge(candidate);
+        let victims = match admission {
+            // The victims need not be looked at.
+            Admission::AtLeast(uses) if 0 < frequency && frequency < uses => None,
+            Admission::AtLeast(uses) if frequency >= uses => {
+                Some(self.victims_for(queue, bytes, u32::MAX))
+            }
+            _ => Some(self.victims_for(queue, bytes, frequency)),
+        };
+        let random = &mut self.state.random;
         match victims {
-            Some(victims) if self.admits(frequency, victims.frequency) => {
+            Some(victims) if admits(admission, frequency, victims.frequency, random) => {
                 self.replace_victims(candidate, &victims)
             }
             _ => self.remove(hash, candidate, Reason::Refused),
@@ -243,18 +272,8 @@ impl LockedShard<'_> {
         victims.bytes
     }
 
-    fn admits(&mut self, candidate: u32, victims: u32) -> bool {
-        candidate > victims
-            || candidate >= WARM_FREQUENCY
-                && self
-                    .state
-                    .random
-                    .next()
-                    .is_multiple_of(RANDOM_ADMISSION_ONE_IN)
-    }
-
     /// The records at the hand of a ring that would make room for `bytes`, as far as they are
-    /// together used less often than the candidate.
+    /// together used no more often than the candidate.
     fn victims_for(&self, queue: Queue, bytes: u64, candidate_frequency: u32) -> Victims {
         let mut victims = Victims {
             records: [(Loc::NONE, KeyHash(0)); VICTIMS_MAX],
@@ -270,7 +289,7 @@ impl LockedShard<'_> {
             victims.count += 1;
             victims.bytes += self.records().charge(loc);
             victims.frequency += self.common.sketch.frequency(hash) + header.hits() as u32;
-            let decided = victims.bytes >= bytes || victims.frequency >= candidate_frequency;
+            let decided = victims.bytes >= bytes || victims.frequency > candidate_frequency;
             if decided || victims.count == VICTIMS_MAX {
                 break;
             }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::hash::KeyHash;
 use crate::memory::record::HITS_MAX;
 use crate::memory::region::Loc;
+use crate::policy::adaptation::Samples;
 use crate::shard::Condition;
 use crate::stats::ReadCounts;
 use crate::sync::AtomicU64;
@@ -28,6 +29,7 @@ pub struct Handle {
     counts: Arc<ReadCounts>,
     changes_seen: AtomicU64,
     drain_buffer: RefCell<Vec<u8>>,
+    samples: Samples,
     /// Not `Sync`: the slot has one reader.
     _not_sync: PhantomData<Cell<()>>,
 }
@@ -73,6 +75,7 @@ impl Handle {
             counts: engine.read_counts.register(),
             changes_seen: AtomicU64::new(engine.common.changes.position()),
             drain_buffer: RefCell::new(Vec::new()),
+            samples: Samples::new(),
             engine,
             _not_sync: PhantomData,
         }
@@ -166,6 +169,9 @@ impl Handle {
         if COUNTED {
             self.counts.hit();
             header.raise_hits();
+            if engine.common.adaptation.samples(hash) {
+                self.samples.note(hash);
+            }
         }
         let watched = WATCHING && header.hits() == HITS_MAX && header.watch();
         // SAFETY: found live while pinned, and the caller stays pinned.
@@ -223,9 +229,26 @@ impl Handle {
     /// If key, value or time to live exceed their limits, or no room can be made. Nothing has changed
     /// then.
     pub fn set(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<(), Error> {
-        self.engine
-            .store(key, value, kind, ttl, Condition::Always, &self.slot)
-            .map(|_| ())
+        self.store(key, value, kind, ttl, Condition::Always)?;
+        Ok(())
+    }
+
+    fn store(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        kind: u8,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> Result<bool, Error> {
+        let stored = self
+            .engine
+            .store(key, value, kind, ttl, condition, &self.slot)?;
+        if let Some(hash) = stored {
+            self.samples
+                .note_write(hash, &self.engine.common.adaptation);
+        }
+        Ok(stored.is_some())
     }
 
     /// Stores a value if the key has no live entry; whether it did.
@@ -239,8 +262,7 @@ impl Handle {
         kind: u8,
         ttl: Ttl,
     ) -> Result<bool, Error> {
-        self.engine
-            .store(key, value, kind, ttl, Condition::IfAbsent, &self.slot)
+        self.store(key, value, kind, ttl, Condition::IfAbsent)
     }
 
     /// Stores a value if the key has a live entry; whether it did.
@@ -248,8 +270,7 @@ impl Handle {
     /// # Errors
     /// As [`Self::set`].
     pub fn replace(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<bool, Error> {
-        self.engine
-            .store(key, value, kind, ttl, Condition::IfPresent, &self.slot)
+        self.store(key, value, kind, ttl, Condition::IfPresent)
     }
 
     /// Stores a value if the key's entry still has the version that [`Value::version`] told; whether
@@ -265,14 +286,7 @@ impl Handle {
         kind: u8,
         ttl: Ttl,
     ) -> Result<bool, Error> {
-        self.engine.store(
-            key,
-            value,
-            kind,
-            ttl,
-            Condition::IfVersion(version),
-            &self.slot,
-        )
+        self.store(key, value, kind, ttl, Condition::IfVersion(version))
     }
 
     /// Stores several values in order. Stops at the first error; the number of those stored before

@@ -31,6 +31,10 @@ const REAPS_PER_CLEAR: usize = 8;
 /// Entries that one step of reaping retires: each is a cold line or two, under the lock.
 const ENTRIES_PER_REAP: usize = 64;
 
+/// The policy is told the cache's size once in this many writes of a shard, plus one; more often at the
+/// beginning.
+const SIZES_MASK: u64 = 255;
+
 /// See the module's documentation.
 pub(crate) struct Shard {
     state: Mutex<ShardState>,
@@ -262,6 +266,17 @@ impl LockedShard<'_> {
             let freed = self.evict(excess, now);
             self.common.turnover.note(freed, &self.common.sketch);
         }
+    }
+
+    /// Now and then: how many entries the cache has, and their charges, judged by this shard.
+    pub(crate) fn sizes_if_due(&self) -> Option<(u64, u64)> {
+        let sets = self.state.counts.sets;
+        let is_due = sets & SIZES_MASK == 0 || sets <= SIZES_MASK && sets.is_power_of_two();
+        let (rings, shard_bits) = (&self.state.rings, self.common.layout.shard_bits);
+        is_due.then(|| {
+            let all = [rings.entries(), rings.total_bytes()].map(|sum| sum << shard_bits);
+            (all[0], all[1])
+        })
     }
 
     /// Tells the limit, if there is one, what this shard holds now.
