@@ -9,6 +9,7 @@ use crate::limits::{
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::ClassTable;
 use crate::policy::adaptation::Adaptation;
+use crate::policy::objective::Objective;
 
 /// Values are at most this share of the budget unless configured otherwise.
 const VALUE_SHARE: u64 = 8;
@@ -51,6 +52,8 @@ pub struct Config {
     pub shards: Option<u32>,
     /// A bound on entries or weight, beside the budget. By default there is none.
     pub limit: Option<Limit>,
+    /// What to be good at where entries differ in size.
+    pub objective: Objective,
     /// Seed of the hash function and of random choices, for reproducible runs. By default random.
     pub seed: Option<u64>,
     /// Where time comes from.
@@ -66,6 +69,7 @@ impl Config {
             default_ttl: Ttl::Forever,
             shards: None,
             limit: None,
+            objective: Objective::default(),
             seed: None,
             clock: Clock::system(),
         }
@@ -88,6 +92,7 @@ pub(crate) struct Layout {
     /// `None`: for ever.
     pub(crate) default_ttl_ms: Option<u64>,
     pub(crate) seed: u64,
+    pub(crate) objective: Objective,
 }
 
 impl Layout {
@@ -119,6 +124,7 @@ impl Layout {
             key_bytes_max: key_bytes_max(budget),
             value_bytes_max: Self::value_bytes_max(config, budget, page_bytes)?,
             unit: Limit::unit(config.limit),
+            objective: config.objective,
             default_ttl_ms: Self::default_ttl_ms(config)?,
             seed: config.seed.unwrap_or_else(crate::hash::random_seed),
         })

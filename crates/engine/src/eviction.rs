@@ -4,10 +4,9 @@ use crate::fault;
 use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
-use crate::policy::{
-    Admission, HAND_STEPS_MAX, Setting, VICTIMS_MAX, WINDOW_MOVES_PER_INSERT, admits,
-};
+use crate::policy::{Admission, HAND_STEPS_MAX, Setting, WINDOW_MOVES_PER_INSERT, admits};
 use crate::shard::{LockedShard, Reason};
+use crate::victims::Victims;
 
 /// The window of a full cache may exceed its share by so many entries: evictions come in batches, and
 /// each leaves a candidate to be contested.
@@ -15,14 +14,6 @@ const WINDOW_SLACK_ENTRIES: u64 = 3;
 
 /// A record and its key's hash, which costs a look at the key.
 type Hashed = (Loc, KeyHash);
-
-/// Victims that together make room for one candidate.
-struct Victims {
-    records: [Hashed; VICTIMS_MAX],
-    count: usize,
-    bytes: u64,
-    frequency: u32,
-}
 
 impl LockedShard<'_> {
     /// Evicts until at least `wanted` bytes are unlinked; returns how many were. Zero if the shard
@@ -224,38 +215,48 @@ impl LockedShard<'_> {
         None
     }
 
-    /// A candidate leaves the window: it takes the place of the victims at the hand of probation if
-    /// it is used more often than all of them together, otherwise it goes. Ties are refused.
+    /// A candidate leaves the window: it takes the place of victims at the hand of probation if the
+    /// present setting says so, otherwise it goes.
     fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
         // Probation may have emptied into protected.
         let queues = [Queue::Probation, Queue::Protected];
         let met = queues
             .into_iter()
             .find_map(|queue| Some((queue, self.hand(queue, now)?)));
-        let queue = match met {
+        let (queue, first) = match met {
             Some((_, Hand::Expired(bytes))) => return bytes,
-            Some((queue, Hand::At(_))) => queue,
+            Some((queue, Hand::At(first))) => (queue, first),
             // There is no main space yet.
             None => return self.remove(hash, candidate, Reason::Evicted),
         };
+        let [charge, of_first] = [candidate, first].map(|loc| self.records().charge(loc));
+        self.state.sizes.note(charge, of_first);
         let frequency = self.common.sketch.frequency(hash);
+        match self.losers_to(queue, charge, frequency) {
+            Some(victims) => self.replace_victims(candidate, &victims),
+            None => self.remove(hash, candidate, Reason::Refused),
+        }
+    }
+
+    /// Those who go for a candidate of this charge and frequency, if it is admitted.
+    fn losers_to(&mut self, queue: Queue, charge: u64, frequency: u32) -> Option<Victims> {
         let admission = self.setting().admission;
-        let bytes = self.records().charge(candidate);
+        let objective = self.common.layout.objective;
+        let is_mixed = self.state.sizes.is_mixed();
         let victims = match admission {
             // The victims need not be looked at.
-            Admission::AtLeast(uses) if 0 < frequency && frequency < uses => None,
+            Admission::AtLeast(uses) if 0 < frequency && frequency < uses => return None,
+            _ if is_mixed && objective.chooses() => self.victims_by_density(queue, charge),
             Admission::AtLeast(uses) if frequency >= uses => {
-                Some(self.victims_for(queue, bytes, u32::MAX))
+                self.victims_in_order(queue, charge, u32::MAX)
             }
-            _ => Some(self.victims_for(queue, bytes, frequency)),
+            _ => self.victims_in_order(queue, charge, frequency),
         };
-        let random = &mut self.state.random;
-        match victims {
-            Some(victims) if admits(admission, frequency, victims.frequency, random) => {
-                self.replace_victims(candidate, &victims)
-            }
-            _ => self.remove(hash, candidate, Reason::Refused),
+        let bar = objective.bar(victims.together, charge);
+        if is_mixed && objective.chooses() && frequency < bar {
+            return None;
         }
+        admits(admission, frequency, bar, &mut self.state.random).then_some(victims)
     }
 
     /// The candidate enters the main space, its victims go; returns the bytes that they occupied.
@@ -265,37 +266,11 @@ impl LockedShard<'_> {
             .rings
             .move_to(records, Queue::Window, Queue::Probation, candidate);
         fault::point();
-        for (victim, hash) in &victims.records[..victims.count] {
+        for (victim, hash) in victims.records() {
             self.remove(*hash, *victim, Reason::Evicted);
             fault::point();
         }
-        victims.bytes
-    }
-
-    /// The records at the hand of a ring that would make room for `bytes`, as far as they are
-    /// together used no more often than the candidate.
-    fn victims_for(&self, queue: Queue, bytes: u64, candidate_frequency: u32) -> Victims {
-        let mut victims = Victims {
-            records: [(Loc::NONE, KeyHash(0)); VICTIMS_MAX],
-            count: 0,
-            bytes: 0,
-            frequency: 0,
-        };
-        let mut cursor = self.state.rings.first(queue);
-        while let Some(loc) = cursor {
-            let header = self.records().header(loc);
-            let hash = self.hash_of(loc);
-            victims.records[victims.count] = (loc, hash);
-            victims.count += 1;
-            victims.bytes += self.records().charge(loc);
-            victims.frequency += self.common.sketch.frequency(hash) + header.hits() as u32;
-            let decided = victims.bytes >= bytes || victims.frequency > candidate_frequency;
-            if decided || victims.count == VICTIMS_MAX {
-                break;
-            }
-            cursor = self.state.rings.next(self.records(), loc);
-        }
-        victims
+        victims.together.charge
     }
 }
 

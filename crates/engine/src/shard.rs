@@ -19,6 +19,7 @@ use crate::limits::SHARD_OVERHEAD_BYTES;
 use crate::memory::record::{Queue, Records};
 use crate::memory::region::Loc;
 use crate::policy::Random;
+use crate::policy::objective::SizeMix;
 use crate::policy::rings::Rings;
 use crate::state::VERSION_MASK;
 use crate::stats::WriteCounts;
@@ -48,6 +49,7 @@ pub(crate) struct ShardState {
     wheel: Wheel,
     pub(crate) counts: WriteCounts,
     pub(crate) random: Random,
+    pub(crate) sizes: SizeMix,
     pub(crate) pending: Pending,
     /// Indexes that `clear` took out of use, whose entries are not retired yet.
     pub(crate) doomed: VecDeque<Doomed>,
@@ -107,6 +109,7 @@ impl Shard {
                 wheel: Wheel::new(now),
                 counts: WriteCounts::default(),
                 random: Random::new(seed),
+                sizes: SizeMix::default(),
                 pending: Pending::default(),
                 doomed: VecDeque::new(),
                 last_version: 0,

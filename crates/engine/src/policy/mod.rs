@@ -16,6 +16,7 @@
 //! is in `docs/decisions/0005-policy.md`.
 
 pub(crate) mod adaptation;
+pub(crate) mod objective;
 pub(crate) mod rings;
 pub(crate) mod shadow;
 pub(crate) mod sketch;
@@ -88,6 +89,8 @@ pub(crate) const WINDOW_MOVES_PER_INSERT: usize = 2;
 pub(crate) const HAND_STEPS_MAX: usize = 128;
 /// Victims that may be weighed against one larger candidate.
 pub(crate) const VICTIMS_MAX: usize = 16;
+/// Where sizes differ, victims are chosen among this many at the hand; 16 measured alike.
+pub(crate) const CHOICE_WIDTH: usize = 8;
 /// A refused candidate at least this frequent is admitted at random once in
 /// [`RANDOM_ADMISSION_ONE_IN`]: an attacker who makes one victim look frequent can't keep it for
 /// ever (Caffeine's defence against hash flooding).
