@@ -17,9 +17,13 @@ type Hashed = (Loc, KeyHash);
 
 impl LockedShard<'_> {
     /// Evicts until at least `wanted` bytes are unlinked; returns how many were. Zero if the shard
-    /// is empty.
+    /// is empty. What has expired goes first.
     pub(crate) fn evict(&mut self, wanted: u64, now: u64) -> u64 {
+        let before = self.state.rings.total_bytes();
         let mut freed = 0;
+        while freed < wanted && self.expire(now, 1) {
+            freed = before - self.state.rings.total_bytes();
+        }
         let mut known = None;
         while freed < wanted {
             let ahead = self.look_ahead();
