@@ -115,7 +115,7 @@ pub(crate) const SAMPLE_SHIFT_MIN: u32 = 4;
 /// Half-lives of what the shadows' hits tell, in accesses per shadow entry: the short one follows
 /// changes, the long one sees small differences. With one of 3: 0.73, with one of 1: 0.72, with both
 /// of these 0.72, and the best worst case.
-pub(crate) const HALF_LIVES: [f32; 3] = [0.25, 1.0, 8.0];
+pub(crate) const HALF_LIVES: [f32; 2] = [1.0, 8.0];
 /// A setting must be ahead by this part of the accesses...
 pub(crate) const LEAD_MIN: f32 = 0.003;
 /// ... and by this many standard deviations of the accesses that tell the two apart. 2 to 3 measured

@@ -71,12 +71,17 @@ impl Sketch {
         let bits = hash.sketch();
         let block = self.block(bits);
         self.age(block);
-        let raised = (Self::least(block, bits) + times as u64).min(COUNT_MAX);
-        for row in 0..ROWS {
-            let (word, shift) = Self::counter(bits, row);
+        let places: [(usize, u32); ROWS] = std::array::from_fn(|row| Self::counter(bits, row));
+        let counts = places.map(|(word, shift)| {
             let value = block.0[word].load(Ordering::Relaxed);
-            let count = value >> shift & COUNT_MAX;
+            value >> shift & COUNT_MAX
+        });
+        let least = counts.into_iter().fold(COUNT_MAX, u64::min);
+        let raised = (least + times as u64).min(COUNT_MAX);
+        for ((word, shift), count) in places.into_iter().zip(counts) {
             if raised > count {
+                // Two rows never share a word.
+                let value = block.0[word].load(Ordering::Relaxed);
                 block.0[word].store(value + ((raised - count) << shift), Ordering::Relaxed);
             }
         }
