@@ -124,7 +124,7 @@ impl Sketch {
     fn counter(bits: u64, row: usize) -> (usize, u32) {
         let chosen = bits >> (row * CHOICE_BITS) & ((1 << CHOICE_BITS) - 1);
         let counters = COUNTERS_PER_ROW - u64::from(row == ROWS - 1);
-        let choice = (chosen * counters >> CHOICE_BITS) as u32;
+        let choice = ((chosen * counters) >> CHOICE_BITS) as u32;
         let is_second = choice >= COUNTERS_PER_WORD;
         let place = choice - u32::from(is_second) * COUNTERS_PER_WORD;
         (row * 2 + usize::from(is_second), place * COUNTER_BITS)
