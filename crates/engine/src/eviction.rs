@@ -4,13 +4,12 @@ use crate::fault;
 use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
-use crate::policy::{Admission, HAND_STEPS_MAX, Setting, WINDOW_MOVES_PER_INSERT, admits};
+use crate::policy::{
+    Admission, HAND_STEPS_MAX, Random, Setting, UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT,
+    WINDOW_SLACK_ENTRIES, WINDOW_SLACK_SHARE, admits,
+};
 use crate::shard::{LockedShard, Reason};
 use crate::victims::Victims;
-
-/// The window of a full cache may exceed its share by so many entries: evictions come in batches, and
-/// each leaves a candidate to be contested.
-const WINDOW_SLACK_ENTRIES: u64 = 3;
 
 /// A record and its key's hash, which costs a look at the key.
 type Hashed = (Loc, KeyHash);
@@ -101,16 +100,21 @@ impl LockedShard<'_> {
     /// nobody has to do all of it at once later. Where it has none, contests keep the window as it is;
     /// it shrinks if its share became much smaller.
     pub(crate) fn settle_window(&mut self) {
+        let has_room = self.common.has_room();
         for _ in 0..WINDOW_MOVES_PER_INSERT {
             let Some(first) = self.state.rings.first(Queue::Window) else {
                 return;
             };
-            let slack = if self.common.has_room() {
+            let slack = if has_room {
                 0
             } else {
-                self.records().charge(first) * WINDOW_SLACK_ENTRIES
+                self.state.rings.total_bytes() / WINDOW_SLACK_SHARE
             };
             if !self.window_exceeds_share_by(slack) {
+                return;
+            }
+            let some = self.records().charge(first) * WINDOW_SLACK_ENTRIES;
+            if !has_room && !self.window_exceeds_share_by(slack + some) {
                 return;
             }
             // The newest entry stays in the window whatever its size.
@@ -244,6 +248,10 @@ impl LockedShard<'_> {
 
     /// Those who go for a candidate of this charge and frequency, if it is admitted.
     fn losers_to(&mut self, queue: Queue, charge: u64, frequency: u32) -> Option<Victims> {
+        let is_turned_away = |random: &mut Random| !random.next().is_multiple_of(UNKNOWN_ONE_IN);
+        if frequency == 0 && is_turned_away(&mut self.state.random) {
+            return None;
+        }
         let admission = self.setting().admission;
         let objective = self.common.layout.objective;
         let is_mixed = self.state.sizes.is_mixed();

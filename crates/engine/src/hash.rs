@@ -36,10 +36,10 @@ impl KeyHash {
         ((self.0 >> 32) as u8).max(1)
     }
 
-    /// The bits that are zero in one hash of 2^`shift`; `shift` is at most 16. No other use of a hash
-    /// depends on them.
+    /// The bits that are zero in one hash of 2^`shift`; `shift` is at most 24. Up to 16 no other use of
+    /// a hash depends on them; beyond, the sampled keys' tags are alike.
     pub(crate) fn sample_mask(shift: u32) -> u64 {
-        ((1 << shift) - 1) << 40
+        ((1 << shift) - 1) << (56 - shift)
     }
 
     /// Bits for the frequency sketch, remixed so that they don't follow the shard.

@@ -335,13 +335,13 @@ mod tests {
 
     #[test]
     fn few_keys_of_a_large_cache_are_followed_and_most_of_a_small_one() {
-        for (entries, shift) in [(50, 0), (200, 1), (2_000, 4), (16_000, 4), (1 << 20, 10)] {
+        for (entries, shift) in [(50, 0), (200, 1), (2_000, 4), (16_000, 6), (1 << 20, 12)] {
             let traffic = Traffic::new(entries);
-            let keys = (0..100_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
+            let keys = (0..400_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
             let followed = keys
                 .filter(|hash| traffic.adaptation.samples(*hash))
                 .count();
-            let expected = 100_000usize >> shift;
+            let expected = 400_000usize >> shift;
             assert!(
                 followed.abs_diff(expected) <= expected / 4 + 20,
                 "{entries}: {followed}"

@@ -103,6 +103,10 @@ impl Sketch {
         for row in 0..ROWS {
             let (word, shift) = Self::counter(bits, row);
             least = least.min(block.0[word].load(Ordering::Relaxed) >> shift & COUNT_MAX);
+            if least == 0 {
+                // Most of those who ask were never seen.
+                break;
+            }
         }
         least
     }
