@@ -8,6 +8,7 @@ use crate::hash::KeyHasher;
 use crate::limbo::Limbo;
 use crate::limit::Bound;
 use crate::memory::allocator::Allocator;
+use crate::policy::adaptation::Adaptation;
 use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
 use crate::sync::AtomicUsize;
@@ -17,6 +18,7 @@ pub(crate) struct Common {
     pub(crate) allocator: Allocator,
     pub(crate) sketch: Sketch,
     pub(crate) turnover: Turnover,
+    pub(crate) adaptation: Adaptation,
     pub(crate) changes: ChangeLog,
     pub(crate) hasher: KeyHasher,
     pub(crate) clock: Clock,
@@ -34,6 +36,20 @@ impl Common {
     /// for [`Epoch::advance`].
     pub(crate) fn collect(&self, own: Option<&ReaderSlot>) -> bool {
         self.limbo.collect(&self.epoch, &self.allocator, own)
+    }
+
+    /// Tells the policy how many entries the cache holds when it is full. Now it has so many, which take
+    /// so much in the unit that eviction counts in.
+    pub(crate) fn set_entries(&self, entries: u64, charges: u64) {
+        let region = (self.layout.page_count * self.layout.page_bytes) as u64;
+        let room = self.bound.as_ref().map_or(region, |bound| bound.max);
+        let at_most = if self.has_room() && charges > 0 {
+            (room as u128 * entries as u128 / charges as u128) as u64
+        } else {
+            entries
+        };
+        self.sketch.set_entries(at_most);
+        self.adaptation.set_entries(at_most);
     }
 
     /// Whether new entries find free pages, and a place within the limit.

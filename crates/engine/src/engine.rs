@@ -19,6 +19,7 @@ use crate::limits::SMALL;
 use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::record::{NewRecord, Records};
 use crate::memory::region::{HEAD_BYTES, Loc, Region};
+use crate::policy::adaptation::Adaptation;
 use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
@@ -26,8 +27,6 @@ use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
 use crate::sync::{AtomicUsize, CacheAligned, Mutex};
 use crate::unpublished::Unpublished;
 
-/// The sketch's period is adjusted once in this many writes of a shard.
-const PERIOD_CHECK_MASK: u64 = 255;
 /// Tries to publish a record whose segment must grow first. Others may take the room that was made;
 /// and a segment at the greatest depth can't grow, should ever so many keys share 16 bits of hash.
 const INDEX_ATTEMPTS_MAX: u32 = if SMALL { 8 } else { 256 };
@@ -90,6 +89,7 @@ impl Engine {
                 allocator,
                 sketch: Sketch::new(layout.sketch_bytes).map_err(refused)?,
                 turnover: Turnover::new(config.limit.map_or(config.max_memory, Limit::max)),
+                adaptation: Adaptation::new(config.max_memory, layout.seed).map_err(refused)?,
                 changes: ChangeLog::new().map_err(refused)?,
                 hasher: KeyHasher::new(layout.seed),
                 clock: config.clock.clone(),
@@ -199,7 +199,8 @@ impl Engine {
         })
     }
 
-    /// Stores a value if the condition holds. `own` is the slot of the calling handle.
+    /// Stores a value if the condition holds; the key's hash if it did. `own` is the slot of the calling
+    /// handle.
     pub(crate) fn store(
         &self,
         key: &[u8],
@@ -208,18 +209,19 @@ impl Engine {
         ttl: Ttl,
         condition: Condition,
         own: &ReaderSlot,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<KeyHash>, Error> {
         debug_assert!(kind <= crate::memory::record::KIND_MAX);
         self.check_key(key)?;
         self.check_value(value)?;
         let now = self.common.clock.now();
         let hash = self.common.hasher.hash(key);
         let Some(expiry) = self.expiry_of(ttl, now)? else {
-            return self.store_nothing(key, hash, condition, now);
+            let is_done = self.store_nothing(key, hash, condition, now)?;
+            return Ok(is_done.then_some(hash));
         };
         let shard = self.shard_index(hash);
         if condition != Condition::Always && !self.may_hold(hash, key, condition, now)? {
-            return Ok(false);
+            return Ok(None);
         }
         let new = NewRecord {
             key,
@@ -232,7 +234,7 @@ impl Engine {
             && own.expects_overwrite()
             && self.overwrite_in_place(&new, shard, now, own)?
         {
-            return Ok(true);
+            return Ok(Some(hash));
         }
         {
             // The line that publishing will read arrives while room is made and the record filled.
@@ -242,7 +244,8 @@ impl Engine {
         }
         let mut unpublished = Unpublished::new(&self.common.allocator);
         self.create_record(new, &mut unpublished, shard, own)?;
-        self.publish(hash, key, &mut unpublished, condition, shard, own)
+        let is_stored = self.publish(hash, key, &mut unpublished, condition, shard, own)?;
+        Ok(is_stored.then_some(hash))
     }
 
     /// Saves filling a record that the condition would refuse.
@@ -331,11 +334,11 @@ impl Engine {
             fault::point();
             locked.hand_over(false);
             fault::point();
-            if locked.state.counts.sets & PERIOD_CHECK_MASK == 0 {
-                let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
-                self.common.sketch.set_entries(entries);
-            }
+            let sizes = locked.sizes_if_due();
             drop(locked);
+            if let Some((entries, charges)) = sizes {
+                self.common.set_entries(entries, charges);
+            }
             if self.common.limbo.is_overdue() {
                 self.common.collect(Some(own));
             }
@@ -400,7 +403,8 @@ impl Engine {
                 (header.version() as u64, header.kind(), value)
             };
             let condition = Condition::IfVersion(version);
-            if self.store(key, &value, kind, ttl, condition, own)? {
+            let stored = self.store(key, &value, kind, ttl, condition, own)?;
+            if stored.is_some() {
                 return Ok(true);
             }
             // Written in between: look again.

@@ -5,27 +5,24 @@ use crate::hash::KeyHash;
 use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::{
-    DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, PROTECTED_PERCENT,
-    RANDOM_ADMISSION_ONE_IN, VICTIMS_MAX, WARM_FREQUENCY, WINDOW_MOVES_PER_INSERT, WINDOW_PERCENT,
+    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Random, Setting,
+    UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_SHARE, admits,
 };
 use crate::shard::{LockedShard, Reason};
+use crate::victims::Victims;
 
 /// A record and its key's hash, which costs a look at the key.
 type Hashed = (Loc, KeyHash);
 
-/// Victims that together make room for one candidate.
-struct Victims {
-    records: [Hashed; VICTIMS_MAX],
-    count: usize,
-    bytes: u64,
-    frequency: u32,
-}
-
 impl LockedShard<'_> {
     /// Evicts until at least `wanted` bytes are unlinked; returns how many were. Zero if the shard
-    /// is empty.
+    /// is empty. What has expired goes first.
     pub(crate) fn evict(&mut self, wanted: u64, now: u64) -> u64 {
+        let before = self.state.rings.total_bytes();
         let mut freed = 0;
+        while freed < wanted && self.expire(now, 1) {
+            freed = before - self.state.rings.total_bytes();
+        }
         let mut known = None;
         self.state.hand_steps = 0;
         // Where much was read, moving the hands is the work: what is free by then is a batch.
@@ -87,19 +84,39 @@ impl LockedShard<'_> {
         }
     }
 
+    fn setting(&self) -> &'static Setting {
+        self.common.adaptation.setting()
+    }
+
     fn window_is_over_its_share(&self) -> bool {
+        self.window_exceeds_share_by(0)
+    }
+
+    fn window_exceeds_share_by(&self, excess: u64) -> bool {
         let rings = &self.state.rings;
-        rings.bytes(Queue::Window) * 100 > rings.total_bytes() * WINDOW_PERCENT
+        let window = rings.bytes(Queue::Window).saturating_sub(excess);
+        window * 1000 > rings.total_bytes() * self.setting().window_permille
     }
 
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
-    /// nobody has to do all of it at once later.
+    /// nobody has to do all of it at once later. Where it has none, contests keep the window as it is;
+    /// it shrinks if its share became much smaller.
     pub(crate) fn settle_window(&mut self) {
+        let has_room = self.common.has_room();
         for _ in 0..WINDOW_MOVES_PER_INSERT {
             let Some(first) = self.state.rings.first(Queue::Window) else {
                 return;
             };
-            if !self.common.has_room() || !self.window_is_over_its_share() {
+            let slack = if has_room {
+                0
+            } else {
+                self.state.rings.total_bytes() / WINDOW_SLACK_SHARE
+            };
+            if !self.window_exceeds_share_by(slack) {
+                return;
+            }
+            let some = self.records().charge(first) * WINDOW_SLACK_ENTRIES;
+            if !has_room && !self.window_exceeds_share_by(slack + some) {
                 return;
             }
             // The newest entry stays in the window whatever its size.
@@ -116,7 +133,8 @@ impl LockedShard<'_> {
 
     /// Moves a ring's hand to the first record that was not read since it last passed. Records that
     /// were read have their hits folded into the sketch and go on: those of probation to protected,
-    /// others to the end of their ring.
+    /// others to the end of their ring. A window that promotes gives the first that was read to
+    /// probation, and there is no candidate then.
     #[inline]
     fn hand(&mut self, queue: Queue, now: u64) -> Option<Hand> {
         let loc = self.state.rings.first(queue)?;
@@ -148,14 +166,18 @@ impl LockedShard<'_> {
             fault::point();
             self.common.sketch.count(hash, hits as u32);
             fault::point();
-            let to = if queue == Queue::Probation {
-                Queue::Protected
-            } else {
-                queue
+            let promotes = queue == Queue::Window && self.setting().promotes();
+            let to = match queue {
+                Queue::Window if promotes => Queue::Probation,
+                Queue::Probation => Queue::Protected,
+                _ => queue,
             };
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, queue, to, loc);
             fault::point();
+            if promotes {
+                return None;
+            }
             if to == Queue::Protected {
                 self.demote_overflow();
             }
@@ -182,7 +204,7 @@ impl LockedShard<'_> {
             let rings = &self.state.rings;
             let protected = rings.bytes(Queue::Protected);
             let main = protected + rings.bytes(Queue::Probation);
-            if protected * 100 <= main * PROTECTED_PERCENT {
+            if protected * 1000 <= main * self.setting().protected_permille {
                 return;
             }
             let Some(loc) = rings.first(Queue::Protected) else {
@@ -218,32 +240,52 @@ impl LockedShard<'_> {
         None
     }
 
-    /// A candidate leaves the window: it takes the place of the victims at the hand of probation if
-    /// it is used more often than all of them together, otherwise it goes. Ties are refused.
+    /// A candidate leaves the window: it takes the place of victims at the hand of probation if the
+    /// present setting says so, otherwise it goes.
     fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
         // Probation may have emptied into protected.
         let queues = [Queue::Probation, Queue::Protected];
         let met = queues
             .into_iter()
             .find_map(|queue| Some((queue, self.hand(queue, now)?)));
-        let queue = match met {
+        let (queue, first) = match met {
             Some((_, Hand::Expired(bytes))) => return bytes,
-            Some((queue, Hand::At(_))) => queue,
+            Some((queue, Hand::At(first))) => (queue, first),
             // There is no main space yet.
             None => return self.remove(hash, candidate, Reason::Evicted),
         };
+        let [charge, of_first] = [candidate, first].map(|loc| self.records().charge(loc));
+        self.state.sizes.note(charge, of_first);
         let frequency = self.common.sketch.frequency(hash);
-        // Who was never asked for wins against nobody: the victims need not be looked at.
-        let victims = (frequency > 0).then(|| {
-            let bytes = self.records().charge(candidate);
-            self.victims_for(queue, bytes, frequency)
-        });
-        match victims {
-            Some(victims) if self.admits(frequency, victims.frequency) => {
-                self.replace_victims(candidate, &victims)
-            }
-            _ => self.remove(hash, candidate, Reason::Refused),
+        match self.losers_to(queue, charge, frequency) {
+            Some(victims) => self.replace_victims(candidate, &victims),
+            None => self.remove(hash, candidate, Reason::Refused),
         }
+    }
+
+    /// Those who go for a candidate of this charge and frequency, if it is admitted.
+    fn losers_to(&mut self, queue: Queue, charge: u64, frequency: u32) -> Option<Victims> {
+        let is_turned_away = |random: &mut Random| !random.next().is_multiple_of(UNKNOWN_ONE_IN);
+        if frequency == 0 && is_turned_away(&mut self.state.random) {
+            return None;
+        }
+        let admission = self.setting().admission;
+        let objective = self.common.layout.objective;
+        let is_mixed = self.state.sizes.is_mixed();
+        let victims = match admission {
+            // The victims need not be looked at.
+            Admission::AtLeast(uses) if 0 < frequency && frequency < uses => return None,
+            _ if is_mixed && objective.chooses() => self.victims_by_density(queue, charge),
+            Admission::AtLeast(uses) if frequency >= uses => {
+                self.victims_in_order(queue, charge, u32::MAX)
+            }
+            _ => self.victims_in_order(queue, charge, frequency),
+        };
+        let bar = objective.bar(victims.together, charge);
+        if is_mixed && objective.chooses() && frequency < bar {
+            return None;
+        }
+        admits(admission, frequency, bar, &mut self.state.random).then_some(victims)
     }
 
     /// The candidate enters the main space, its victims go; returns the bytes that they occupied.
@@ -253,47 +295,11 @@ impl LockedShard<'_> {
             .rings
             .move_to(records, Queue::Window, Queue::Probation, candidate);
         fault::point();
-        for (victim, hash) in &victims.records[..victims.count] {
+        for (victim, hash) in victims.records() {
             self.remove(*hash, *victim, Reason::Evicted);
             fault::point();
         }
-        victims.bytes
-    }
-
-    fn admits(&mut self, candidate: u32, victims: u32) -> bool {
-        candidate > victims
-            || candidate >= WARM_FREQUENCY
-                && self
-                    .state
-                    .random
-                    .next()
-                    .is_multiple_of(RANDOM_ADMISSION_ONE_IN)
-    }
-
-    /// The records at the hand of a ring that would make room for `bytes`, as far as they are
-    /// together used less often than the candidate.
-    fn victims_for(&self, queue: Queue, bytes: u64, candidate_frequency: u32) -> Victims {
-        let mut victims = Victims {
-            records: [(Loc::NONE, KeyHash(0)); VICTIMS_MAX],
-            count: 0,
-            bytes: 0,
-            frequency: 0,
-        };
-        let mut cursor = self.state.rings.first(queue);
-        while let Some(loc) = cursor {
-            let header = self.records().header(loc);
-            let hash = self.hash_of(loc);
-            victims.records[victims.count] = (loc, hash);
-            victims.count += 1;
-            victims.bytes += self.records().charge(loc);
-            victims.frequency += self.common.sketch.frequency(hash) + header.hits() as u32;
-            let decided = victims.bytes >= bytes || victims.frequency >= candidate_frequency;
-            if decided || victims.count == VICTIMS_MAX {
-                break;
-            }
-            cursor = self.state.rings.next(self.records(), loc);
-        }
-        victims
+        victims.together.charge
     }
 }
 

@@ -9,6 +9,7 @@ use crate::hash::KeyHash;
 use crate::heap::{OutOfMemory, Shared};
 use crate::memory::record::HITS_MAX;
 use crate::memory::region::Loc;
+use crate::policy::adaptation::Samples;
 use crate::shard::Condition;
 use crate::stats::ReadCounts;
 use crate::sync::AtomicU64;
@@ -29,6 +30,7 @@ pub struct Handle {
     counts: Shared<ReadCounts>,
     changes_seen: AtomicU64,
     drain_buffer: RefCell<Vec<u8>>,
+    samples: Samples,
     /// Not `Sync`: the slot has one reader.
     _not_sync: PhantomData<Cell<()>>,
 }
@@ -77,6 +79,7 @@ impl Handle {
             counts,
             changes_seen: AtomicU64::new(engine.common.changes.position()),
             drain_buffer: RefCell::new(Vec::new()),
+            samples: Samples::new(),
             engine,
             _not_sync: PhantomData,
         })
@@ -170,6 +173,9 @@ impl Handle {
         if COUNTED {
             self.counts.hit();
             header.raise_hits();
+            if engine.common.adaptation.samples(hash) {
+                self.samples.note(hash);
+            }
         }
         let watched = WATCHING && header.hits() == HITS_MAX && header.watch();
         // SAFETY: found live while pinned, and the caller stays pinned.
@@ -227,9 +233,26 @@ impl Handle {
     /// If key, value or time to live exceed their limits, or no room can be made. Nothing has changed
     /// then.
     pub fn set(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<(), Error> {
-        self.engine
-            .store(key, value, kind, ttl, Condition::Always, &self.slot)
-            .map(|_| ())
+        self.store(key, value, kind, ttl, Condition::Always)?;
+        Ok(())
+    }
+
+    fn store(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        kind: u8,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> Result<bool, Error> {
+        let stored = self
+            .engine
+            .store(key, value, kind, ttl, condition, &self.slot)?;
+        if let Some(hash) = stored {
+            self.samples
+                .note_write(hash, &self.engine.common.adaptation);
+        }
+        Ok(stored.is_some())
     }
 
     /// Stores a value if the key has no live entry; whether it did.
@@ -243,8 +266,7 @@ impl Handle {
         kind: u8,
         ttl: Ttl,
     ) -> Result<bool, Error> {
-        self.engine
-            .store(key, value, kind, ttl, Condition::IfAbsent, &self.slot)
+        self.store(key, value, kind, ttl, Condition::IfAbsent)
     }
 
     /// Stores a value if the key has a live entry; whether it did.
@@ -252,8 +274,7 @@ impl Handle {
     /// # Errors
     /// As [`Self::set`].
     pub fn replace(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<bool, Error> {
-        self.engine
-            .store(key, value, kind, ttl, Condition::IfPresent, &self.slot)
+        self.store(key, value, kind, ttl, Condition::IfPresent)
     }
 
     /// Stores a value if the key's entry still has the version that [`Value::version`] told; whether
@@ -269,14 +290,7 @@ impl Handle {
         kind: u8,
         ttl: Ttl,
     ) -> Result<bool, Error> {
-        self.engine.store(
-            key,
-            value,
-            kind,
-            ttl,
-            Condition::IfVersion(version),
-            &self.slot,
-        )
+        self.store(key, value, kind, ttl, Condition::IfVersion(version))
     }
 
     /// Stores several values in order. Stops at the first error; the number of those stored before
@@ -441,6 +455,28 @@ impl Handle {
     #[inline]
     pub fn is_only_one(&self) -> bool {
         self.engine.common.epoch.has_one_reader()
+    }
+
+    /// Tells eviction that an L0 answered so many reads of a key without asking: the entry counts as
+    /// read, as far as it still exists. Statistics don't learn of it, see [`Self::add_hits`].
+    pub fn note_uses(&self, key: &[u8], uses: u32) {
+        let engine = &*self.engine;
+        let hash = engine.common.hasher.hash(key);
+        let _pin = engine.common.epoch.pin(&self.slot);
+        let now = engine.common.clock.now();
+        let index = &engine.indexes[engine.shard_index(hash)];
+        // SAFETY: pinned until the end of this function.
+        let found = unsafe { index.find_live(&engine.common.allocator, hash, key, now) };
+        let Some(loc) = found else {
+            return;
+        };
+        // More than the counter holds makes no difference.
+        for _ in 0..uses.min(HITS_MAX as u32) {
+            engine.records().header(loc).raise_hits();
+            if engine.common.adaptation.samples(hash) {
+                self.samples.note(hash);
+            }
+        }
     }
 
     /// Counts hits that an L0 answered without asking.

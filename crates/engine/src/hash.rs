@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! bit 63      56 55        40 39      32 31         16 15           0
-//!     shard      (spare)      tag        home bucket   directory
+//!     shard      sample       tag        home bucket   directory
 //!                                        └──── stored in the index slot ────┘
 //! ```
 
@@ -34,6 +34,12 @@ impl KeyHash {
     #[inline(always)]
     pub(crate) fn tag(self) -> u8 {
         ((self.0 >> 32) as u8).max(1)
+    }
+
+    /// The bits that are zero in one hash of 2^`shift`; `shift` is at most 24. Up to 16 no other use of
+    /// a hash depends on them; beyond, the sampled keys' tags are alike.
+    pub(crate) fn sample_mask(shift: u32) -> u64 {
+        ((1 << shift) - 1) << (56 - shift)
     }
 
     /// Bits for the frequency sketch, remixed so that they don't follow the shard.

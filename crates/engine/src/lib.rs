@@ -82,6 +82,8 @@ mod sync;
 mod unpublished;
 #[cfg(not(loom))]
 mod value;
+#[cfg(not(loom))]
+mod victims;
 mod watch;
 
 /// Under the model checker only the protocols themselves are compiled.
@@ -107,6 +109,7 @@ pub use self::{
     handle::{Cursor, Handle},
     limit::Limit,
     limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
+    policy::objective::Objective,
     signal::Signal,
     stats::Stats,
     value::Value,

@@ -21,6 +21,7 @@ use crate::limits::SHARD_OVERHEAD_BYTES;
 use crate::memory::record::{Queue, Records};
 use crate::memory::region::Loc;
 use crate::policy::Random;
+use crate::policy::objective::SizeMix;
 use crate::policy::rings::Rings;
 use crate::state::VERSION_MASK;
 use crate::stats::WriteCounts;
@@ -32,6 +33,10 @@ use std::collections::VecDeque;
 const REAPS_PER_CLEAR: usize = 8;
 /// Entries that one step of reaping retires: each is a cold line or two, under the lock.
 const ENTRIES_PER_REAP: usize = 64;
+
+/// The policy is told the cache's size once in this many writes of a shard, plus one; more often at the
+/// beginning.
+const SIZES_MASK: u64 = 255;
 
 /// See the module's documentation.
 pub(crate) struct Shard {
@@ -46,6 +51,7 @@ pub(crate) struct ShardState {
     wheel: Wheel,
     pub(crate) counts: WriteCounts,
     pub(crate) random: Random,
+    pub(crate) sizes: SizeMix,
     pub(crate) pending: Pending,
     /// Indexes that `clear` took out of use, whose entries are not retired yet.
     pub(crate) doomed: VecDeque<Doomed>,
@@ -107,6 +113,7 @@ impl Shard {
                 wheel: Wheel::new(now)?,
                 counts: WriteCounts::default(),
                 random: Random::new(seed),
+                sizes: SizeMix::default(),
                 pending: Pending::default(),
                 doomed: VecDeque::new(),
                 last_version: 0,
@@ -274,6 +281,17 @@ impl LockedShard<'_> {
             let freed = self.evict(excess, now);
             self.common.turnover.note(freed, &self.common.sketch);
         }
+    }
+
+    /// Now and then: how many entries the cache has, and their charges, judged by this shard.
+    pub(crate) fn sizes_if_due(&self) -> Option<(u64, u64)> {
+        let sets = self.state.counts.sets;
+        let is_due = sets & SIZES_MASK == 0 || sets <= SIZES_MASK && sets.is_power_of_two();
+        let (rings, shard_bits) = (&self.state.rings, self.common.layout.shard_bits);
+        is_due.then(|| {
+            let all = [rings.entries(), rings.total_bytes()].map(|sum| sum << shard_bits);
+            (all[0], all[1])
+        })
     }
 
     /// Tells the limit, if there is one, what this shard holds now.

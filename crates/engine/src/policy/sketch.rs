@@ -1,11 +1,12 @@
-//! How often was a key seen lately? A count-min sketch (Cormode, Muthukrishnan 2005) of 4-bit
+//! How often was a key seen lately? A count-min sketch (Cormode, Muthukrishnan 2005) of 3-bit
 //! counters that are halved periodically (TinyLFU's ageing).
 //!
 //! A key's four counters lie in one block of 64 bytes, so counting and asking cost one cache miss.
-//! Halving happens a block at a time, when the block is next used: each block remembers in its last
-//! nibble (modulo 16) which generation it was halved for. No pass over the whole sketch ever stops a
-//! writer. A block that nobody used for exactly 16 generations is not halved; by then what it says
-//! of keys that come back is as good as anything.
+//! Only those of the four that say the least are raised (conservative update, Estan and Varghese
+//! 2002): the others stand for other keys. Halving happens a block at a time, when the block is next
+//! used: each block remembers in its last four bits (modulo 16) which generation it was halved for. No
+//! pass over the whole sketch ever stops a writer. A block that nobody used for exactly 16
+//! generations is not halved; by then what it says of keys that come back is as good as anything.
 //!
 //! Counters are updated with relaxed loads and stores: an update lost to a race is noise that a
 //! frequency estimate bears.
@@ -17,13 +18,19 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const WORDS_PER_BLOCK: usize = 8;
 const BLOCK_BYTES: usize = 64;
-const NIBBLES_PER_WORD: u32 = 16;
+const COUNTER_BITS: u32 = 3;
+const COUNTERS_PER_WORD: u32 = 21;
 const ROWS: usize = 4;
-const COUNT_MAX: u64 = 15;
-/// All nibbles' upper three bits, to halve a word at once.
-const HALVING_MASK: u64 = 0x7777_7777_7777_7777;
-/// The last nibble of a block's last word holds its generation.
+/// The largest count. Four bits a counter were measured too: more counters are worth more.
+pub(crate) const COUNT_MAX: u64 = (1 << COUNTER_BITS) - 1;
+/// The lower two bits of every counter, to halve a word at once.
+const HALVING_MASK: u64 = 0o333_333_333_333_333_333_333;
+/// The last four bits of a block's last word hold its generation.
 const GENERATION_SHIFT: u32 = 60;
+/// Counters of a row: two words. The last row has one less, for the generation.
+const COUNTERS_PER_ROW: u64 = COUNTERS_PER_WORD as u64 * 2;
+/// Bits of the hash that choose a row's counter.
+const CHOICE_BITS: usize = 8;
 
 /// The counters of the keys that share a cache line.
 #[derive(Default)]
@@ -65,23 +72,34 @@ impl Sketch {
         let bits = hash.sketch();
         let block = self.block(bits);
         self.age(block);
-        for row in 0..ROWS {
-            let (word, shift) = Self::counter(bits, row);
+        let places: [(usize, u32); ROWS] = std::array::from_fn(|row| Self::counter(bits, row));
+        let counts = places.map(|(word, shift)| {
             let value = block.0[word].load(Ordering::Relaxed);
-            let count = value >> shift & COUNT_MAX;
-            let raised = (count + times as u64).min(COUNT_MAX);
-            if raised != count {
+            value >> shift & COUNT_MAX
+        });
+        let least = counts.into_iter().fold(COUNT_MAX, u64::min);
+        let raised = (least + times as u64).min(COUNT_MAX);
+        for ((word, shift), count) in places.into_iter().zip(counts) {
+            if raised > count {
+                // Two rows never share a word.
+                let value = block.0[word].load(Ordering::Relaxed);
                 block.0[word].store(value + ((raised - count) << shift), Ordering::Relaxed);
             }
         }
         self.note_additions(times as u64);
     }
 
-    /// The estimated number of recent uses, 0 to 15.
+    /// The estimated number of recent uses, 0 to [`COUNT_MAX`].
     pub(crate) fn frequency(&self, hash: KeyHash) -> u32 {
         let bits = hash.sketch();
         let block = self.block(bits);
         self.age(block);
+        Self::least(block, bits) as u32
+    }
+
+    /// The least of a key's counters in its block.
+    #[inline]
+    fn least(block: &Block, bits: u64) -> u64 {
         let mut least = COUNT_MAX;
         for row in 0..ROWS {
             let (word, shift) = Self::counter(bits, row);
@@ -91,7 +109,7 @@ impl Sketch {
                 break;
             }
         }
-        least as u32
+        least
     }
 
     /// Asks the processor for the cache line of a key's counters.
@@ -105,20 +123,16 @@ impl Sketch {
         &self.blocks[index as usize]
     }
 
-    /// Word and shift of a key's counter in a row. A row is two words, 32 counters; the very last
-    /// nibble of the block is not a counter.
+    /// Word and shift of a key's counter in a row. A row is two words; the very last counter of the
+    /// block is not one.
     #[inline]
     fn counter(bits: u64, row: usize) -> (usize, u32) {
-        let choice = (bits >> (row * 5)) as u32 & 31;
-        let choice = if row == ROWS - 1 && choice == 31 {
-            30
-        } else {
-            choice
-        };
-        (
-            row * 2 + (choice / NIBBLES_PER_WORD) as usize,
-            choice % NIBBLES_PER_WORD * 4,
-        )
+        let chosen = bits >> (row * CHOICE_BITS) & ((1 << CHOICE_BITS) - 1);
+        let counters = COUNTERS_PER_ROW - u64::from(row == ROWS - 1);
+        let choice = ((chosen * counters) >> CHOICE_BITS) as u32;
+        let is_second = choice >= COUNTERS_PER_WORD;
+        let place = choice - u32::from(is_second) * COUNTERS_PER_WORD;
+        (row * 2 + usize::from(is_second), place * COUNTER_BITS)
     }
 
     /// Halves a block as often as generations have passed since it was last used.
@@ -136,7 +150,7 @@ impl Sketch {
     fn halve_block(block: &Block, times: u64, generation: u64) {
         for (index, word) in block.0.iter().enumerate() {
             let mut value = word.load(Ordering::Relaxed);
-            for _ in 0..times.min(4) {
+            for _ in 0..times.min(COUNTER_BITS as u64) {
                 value = value >> 1 & HALVING_MASK;
             }
             if index == WORDS_PER_BLOCK - 1 {
@@ -183,20 +197,22 @@ mod tests {
         sketch.set_entries(1_000_000);
         for uses in 1..=20 {
             sketch.count(hash(1), 1);
-            assert_eq!(sketch.frequency(hash(1)), uses.min(15));
+            assert_eq!(sketch.frequency(hash(1)), uses.min(COUNT_MAX as u32));
         }
         assert_eq!(sketch.frequency(hash(2)), 0);
     }
 
     #[test]
-    fn counts_halve_after_ten_uses_per_entry() {
+    fn counts_halve_after_the_period() {
         let sketch = Sketch::new(4096).unwrap();
         sketch.set_entries(100);
-        sketch.count(hash(1), 12);
-        for n in 0..988 {
+        sketch.count(hash(1), 6);
+        let period = crate::policy::SAMPLES_PER_ENTRY * 100;
+        for n in 6..period {
+            assert_eq!(sketch.frequency(hash(1)), 6);
             sketch.count(hash(1_000 + n % 7), 1);
         }
-        assert_eq!(sketch.frequency(hash(1)), 6);
+        assert_eq!(sketch.frequency(hash(1)), 3);
     }
 
     #[test]
@@ -212,12 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn every_row_spares_the_nibble_of_the_generation() {
-        for n in 0..10_000 {
+    fn every_row_spares_the_bits_of_the_generation() {
+        for n in 0..100_000 {
             for row in 0..ROWS {
                 let (word, shift) = Sketch::counter(hash(n).sketch(), row);
                 assert!((word, shift) != (WORDS_PER_BLOCK - 1, GENERATION_SHIFT));
-                assert!(word < WORDS_PER_BLOCK && shift < 64);
+                assert!(word < WORDS_PER_BLOCK && shift + COUNTER_BITS <= u64::BITS);
+                assert_eq!(word / 2, row);
             }
         }
     }

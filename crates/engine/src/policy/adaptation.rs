@@ -1,0 +1,363 @@
+//! Which setting does best on what is asked for just now?
+//!
+//! A fraction of the keys, chosen by their hash, is followed through one miniature cache per setting
+//! ("miniature simulations", Waldspurger et al. 2017, on a SHARDS sample). Where one of them has been
+//! ahead by more than chance for a while, the real cache takes over its setting; its contents follow as
+//! entries come and go.
+//!
+//! What a read pays for it is one test of the hash. A handle notes the sampled keys that it uses in
+//! memory of its own ([`Samples`]) and hands them over when it writes.
+//!
+//! Invariant: `setting` and `mask` are hints that may be read at any time; everything else belongs to
+//! whoever holds the lock, and is plain data that is whole after each step.
+
+use super::shadow::Shadow;
+use super::sketch::Sketch;
+use super::{
+    BUDGET_PER_SHADOW_ENTRY, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_MIN, Random,
+    SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN, Setting, WARM_UP_DECISIONS,
+};
+use crate::hash::KeyHash;
+use crate::heap::{self, OutOfMemory};
+use crate::sync::{AtomicU64, AtomicUsize, CacheAligned, Mutex, Ordering};
+use std::cell::Cell;
+
+/// Bytes of the shadows' sketch per entry: so many that it is as good as exact.
+const SKETCH_BYTES_PER_ENTRY: usize = 12;
+/// Samples that a handle keeps; a read that finds no place drops its sample.
+const SAMPLES_MAX: usize = 64;
+/// Samples that a handle hands over at once.
+const SAMPLES_PER_BATCH: usize = 16;
+/// Shadows are not resized for less than this part of their capacity.
+const RESIZE_SHARE: usize = 8;
+
+/// Who won and who lost, over one half-life.
+#[derive(Default)]
+struct Score {
+    /// Accesses, decayed.
+    accesses: f32,
+    /// Per setting the hits that it has more than the present one, decayed.
+    lead: [f32; SETTINGS.len()],
+    /// Per setting the accesses that only one of the two hit, decayed.
+    apart: [f32; SETTINGS.len()],
+}
+
+impl Score {
+    /// Notes which settings hit (a bit each); `decay` is less than one.
+    fn note(&mut self, hits: u32, present: usize, decay: f32) {
+        self.accesses = self.accesses * decay + 1.0;
+        let own = hits >> present & 1;
+        for other in 0..SETTINGS.len() {
+            let lead = (hits >> other & 1) as f32 - own as f32;
+            self.lead[other] = self.lead[other] * decay + lead;
+            self.apart[other] = self.apart[other] * decay + lead.abs();
+        }
+    }
+
+    /// The setting that is ahead of the present one by more than chance.
+    fn winner(&self) -> Option<usize> {
+        let (best, lead) = (self.lead.iter().enumerate())
+            .max_by(|one, other| one.1.total_cmp(other.1))
+            .map(|(setting, lead)| (setting, *lead))?;
+        let deviation = self.apart[best].sqrt();
+        (lead > LEAD_MIN * self.accesses && lead > LEAD_DEVIATIONS * deviation).then_some(best)
+    }
+
+    /// From now on leads are over this setting.
+    fn compare_with(&mut self, present: usize) {
+        let (lead, apart) = (self.lead[present], self.apart[present]);
+        for other in 0..SETTINGS.len() {
+            self.lead[other] -= lead;
+            let known = (self.apart[other] - apart).abs();
+            self.apart[other] = known.max(self.lead[other].abs());
+        }
+        (self.lead[present], self.apart[present]) = (0.0, 0.0);
+    }
+}
+
+/// What the lock guards.
+struct State {
+    /// One for each setting.
+    shadows: Vec<Shadow>,
+    sketch: Sketch,
+    random: Random,
+    scores: [Score; HALF_LIVES.len()],
+    decays: [f32; HALF_LIVES.len()],
+    /// One key in 2^this is sampled.
+    shift: u32,
+    capacity: usize,
+    until_decision: usize,
+    decisions: u32,
+}
+
+/// See the module's documentation.
+pub(crate) struct Adaptation {
+    /// On a line that is hardly ever written: reads look at it. See [`Self::samples`].
+    mask: CacheAligned<AtomicU64>,
+    setting: AtomicUsize,
+    entries_max: usize,
+    state: Mutex<State>,
+}
+
+impl Adaptation {
+    /// Entries of each shadow for a budget.
+    pub(crate) fn shadow_entries(budget: u64) -> usize {
+        let affordable = (budget / BUDGET_PER_SHADOW_ENTRY) as usize;
+        affordable.clamp(SHADOW_ENTRIES_MIN, SHADOW_ENTRIES_MAX)
+    }
+
+    /// Heap bytes for a budget.
+    pub(crate) fn bytes(budget: u64) -> usize {
+        let per_entry = Shadow::ENTRY_BYTES * SETTINGS.len() + SKETCH_BYTES_PER_ENTRY;
+        Self::shadow_entries(budget) * per_entry
+    }
+
+    pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
+        let entries_max = Self::shadow_entries(budget);
+        let adaptation = Self {
+            mask: CacheAligned(AtomicU64::new(0)),
+            setting: AtomicUsize::new(0),
+            entries_max,
+            state: Mutex::new(State {
+                shadows: heap::table(SETTINGS.len(), |number| {
+                    Shadow::new(SETTINGS[number], entries_max)
+                })?,
+                sketch: Sketch::new(entries_max * SKETCH_BYTES_PER_ENTRY)?,
+                random: Random::new(seed),
+                scores: Default::default(),
+                decays: [0.0; HALF_LIVES.len()],
+                shift: 0,
+                capacity: 0,
+                until_decision: 0,
+                decisions: 0,
+            }),
+        };
+        adaptation.set_entries(entries_max as u64);
+        Ok(adaptation)
+    }
+
+    /// Whether a key is followed.
+    #[inline(always)]
+    pub(crate) fn samples(&self, hash: KeyHash) -> bool {
+        // Relaxed: a hint, like all here.
+        hash.0 & self.mask.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// The setting that the cache should be run with.
+    pub(crate) fn setting(&self) -> &'static Setting {
+        &SETTINGS[self.setting.load(Ordering::Relaxed)]
+    }
+
+    /// The cache holds so many entries when it is full.
+    pub(crate) fn set_entries(&self, entries: u64) {
+        let Ok(mut state) = self.state.try_lock() else {
+            return;
+        };
+        let affordable = entries.div_ceil(self.entries_max as u64).max(1);
+        let smallest = (entries / SHADOW_ENTRIES_MIN as u64).max(1);
+        let shift = affordable
+            .next_power_of_two()
+            .ilog2()
+            .max(SAMPLE_SHIFT_MIN.min(smallest.ilog2()));
+        let capacity = (entries >> shift).max(1) as usize;
+        if shift == state.shift
+            && capacity.abs_diff(state.capacity) <= state.capacity / RESIZE_SHARE
+        {
+            return;
+        }
+        let mask = KeyHash::sample_mask(shift);
+        state.resize(shift, capacity, mask);
+        self.mask.0.store(mask, Ordering::Relaxed);
+    }
+
+    /// Takes over what a handle has noted. If another one is at it, the samples wait.
+    #[cold]
+    fn take(&self, samples: &Samples) {
+        let Ok(mut state) = self.state.try_lock() else {
+            return;
+        };
+        let mask = self.mask.0.load(Ordering::Relaxed);
+        for hash in samples.drain() {
+            // The mask may have changed since.
+            if hash.0 & mask == 0
+                && let Some(setting) = state.access(hash, self.setting.load(Ordering::Relaxed))
+            {
+                self.setting.store(setting, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl State {
+    fn resize(&mut self, shift: u32, capacity: usize, mask: u64) {
+        for shadow in &mut self.shadows {
+            shadow.resize(capacity, |hash| hash.0 & mask == 0);
+        }
+        (self.shift, self.capacity) = (shift, capacity);
+        self.sketch.set_entries(capacity as u64);
+        self.decays = HALF_LIVES.map(|turns| 0.5f32.powf(1.0 / (turns * capacity as f32)));
+    }
+
+    /// A sampled key is used. The setting to change to, if it is time.
+    fn access(&mut self, hash: KeyHash, present: usize) -> Option<usize> {
+        self.sketch.count(hash, 1);
+        let was_full = self.shadows[present].is_full();
+        let mut hits = 0;
+        for (number, shadow) in self.shadows.iter_mut().enumerate() {
+            hits |= u32::from(shadow.access(hash, &self.sketch, &mut self.random)) << number;
+        }
+        if !was_full {
+            return None;
+        }
+        for (score, decay) in self.scores.iter_mut().zip(self.decays) {
+            score.note(hits, present, decay);
+        }
+        self.until_decision = self.until_decision.saturating_sub(1);
+        if self.until_decision > 0 {
+            return None;
+        }
+        self.until_decision = (self.capacity / DECISIONS_PER_TURN).max(8);
+        self.decisions = self.decisions.saturating_add(1);
+        if self.decisions <= WARM_UP_DECISIONS {
+            return None;
+        }
+        let winner = self.scores.iter().find_map(Score::winner)?;
+        for score in &mut self.scores {
+            score.compare_with(winner);
+        }
+        Some(winner)
+    }
+}
+
+/// The sampled keys that one handle has used and not handed over yet.
+pub(crate) struct Samples {
+    hashes: [Cell<u64>; SAMPLES_MAX],
+    len: Cell<usize>,
+}
+
+impl Samples {
+    pub(crate) fn new() -> Self {
+        Self {
+            hashes: [const { Cell::new(0) }; SAMPLES_MAX],
+            len: Cell::new(0),
+        }
+    }
+
+    /// A sampled key was read.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn note(&self, hash: KeyHash) {
+        if let Some(place) = self.hashes.get(self.len.get()) {
+            place.set(hash.0);
+            self.len.set(self.len.get() + 1);
+        }
+    }
+
+    /// A key was written.
+    #[inline]
+    pub(crate) fn note_write(&self, hash: KeyHash, adaptation: &Adaptation) {
+        if adaptation.samples(hash) {
+            self.note(hash);
+        }
+        if self.len.get() >= SAMPLES_PER_BATCH {
+            adaptation.take(self);
+        }
+    }
+
+    fn drain(&self) -> impl Iterator<Item = KeyHash> {
+        let len = self.len.replace(0);
+        self.hashes[..len].iter().map(|hash| KeyHash(hash.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::KeyHasher;
+
+    const BUDGET: u64 = 64 << 20;
+
+    struct Traffic {
+        adaptation: Adaptation,
+        samples: Samples,
+        hasher: KeyHasher,
+    }
+
+    impl Traffic {
+        fn new(entries: u64) -> Self {
+            let adaptation = Adaptation::new(BUDGET, 1).unwrap();
+            adaptation.set_entries(entries);
+            Self {
+                adaptation,
+                samples: Samples::new(),
+                hasher: KeyHasher::new(1),
+            }
+        }
+
+        fn use_key(&self, key: u64) {
+            let hash = self.hasher.hash(&key.to_le_bytes());
+            self.samples.note_write(hash, &self.adaptation);
+        }
+
+        fn window_permille(&self) -> u64 {
+            self.adaptation.setting().window_permille
+        }
+    }
+
+    #[test]
+    fn recency_makes_the_window_large_and_a_loop_makes_it_small_again() {
+        let traffic = Traffic::new(4_000);
+        // Each key is used three times within a short while, then never again.
+        for n in 0..200_000 {
+            traffic.use_key(n);
+            traffic.use_key(n.saturating_sub(1_500));
+            traffic.use_key(n.saturating_sub(3_000));
+        }
+        assert!(
+            traffic.window_permille() >= 100,
+            "{:?}",
+            traffic.adaptation.setting()
+        );
+        for n in 0..400_000u64 {
+            traffic.use_key(1_000_000 + n % 6_000);
+        }
+        assert!(
+            traffic.window_permille() <= 50,
+            "{:?}",
+            traffic.adaptation.setting()
+        );
+    }
+
+    #[test]
+    fn a_setting_that_is_no_better_is_not_taken() {
+        let traffic = Traffic::new(4_000);
+        // Everything fits, or nothing is ever used again.
+        (0..100_000).for_each(|n| traffic.use_key(n % 1_000));
+        (0..100_000).for_each(|n| traffic.use_key(10_000 + n));
+        assert_eq!(traffic.adaptation.setting(), &SETTINGS[0]);
+    }
+
+    #[test]
+    fn few_keys_of_a_large_cache_are_followed_and_most_of_a_small_one() {
+        for (entries, shift) in [(50, 0), (200, 1), (2_000, 4), (16_000, 6), (1 << 20, 12)] {
+            let traffic = Traffic::new(entries);
+            let keys = (0..400_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
+            let followed = keys
+                .filter(|hash| traffic.adaptation.samples(*hash))
+                .count();
+            let expected = 400_000usize >> shift;
+            assert!(
+                followed.abs_diff(expected) <= expected / 4 + 20,
+                "{entries}: {followed}"
+            );
+        }
+    }
+
+    #[test]
+    fn shadows_stay_below_one_percent_of_the_budget() {
+        for shift in 20..36 {
+            let budget = 1u64 << shift;
+            assert!(Adaptation::bytes(budget) as u64 * 100 <= budget, "{budget}");
+        }
+    }
+}
