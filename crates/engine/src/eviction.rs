@@ -107,16 +107,17 @@ impl LockedShard<'_> {
             let Some(first) = self.state.rings.first(Queue::Window) else {
                 return;
             };
-            let slack = if has_room {
+            // Where sizes differ, small entries may pass while the window is over its share by a large one.
+            let between_batches = if has_room || self.state.sizes.is_mixed() {
                 0
             } else {
                 self.state.rings.total_bytes() / WINDOW_SLACK_SHARE
             };
-            if !self.window_exceeds_share_by(slack) {
+            if !self.window_exceeds_share_by(between_batches) {
                 return;
             }
             let some = self.records().charge(first) * WINDOW_SLACK_ENTRIES;
-            if !has_room && !self.window_exceeds_share_by(slack + some) {
+            if !has_room && !self.window_exceeds_share_by(between_batches + some) {
                 return;
             }
             // The newest entry stays in the window whatever its size.
