@@ -6,7 +6,8 @@ use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::{
     Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Random, Setting,
-    UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_SHARE, admits,
+    UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX,
+    WINDOW_SLACK_SHARE, admits,
 };
 use crate::shard::{LockedShard, Reason};
 use crate::victims::Victims;
@@ -41,12 +42,19 @@ impl LockedShard<'_> {
     /// eviction waits for. The next candidate's record was asked for the last time, so its key can
     /// be hashed now (which is returned, for its turn); the record behind it is asked for now.
     fn look_ahead(&self) -> Option<Hashed> {
-        let queue = if self.window_is_over_its_share() {
-            Queue::Window
+        let (queue, other) = if self.window_is_over_its_share() {
+            (Queue::Window, Queue::Probation)
         } else {
-            Queue::Probation
+            (Queue::Probation, Queue::Window)
         };
         let (rings, records) = (&self.state.rings, self.records());
+        // Whoever is admitted meets the other ring's first, and makes the one behind it the next.
+        if let Some(first) = rings.first(other) {
+            records.region().prefetch(first);
+            if let Some(next) = rings.next(records, first) {
+                records.region().prefetch(next);
+            }
+        }
         let next = rings.next(records, rings.first(queue)?)?;
         let hash = self.hash_of(next);
         self.common.sketch.prefetch(hash);
@@ -108,15 +116,17 @@ impl LockedShard<'_> {
                 return;
             };
             // Where sizes differ, small entries may pass while the window is over its share by a large one.
+            let charge = self.records().charge(first);
             let between_batches = if has_room || self.state.sizes.is_mixed() {
                 0
             } else {
-                self.state.rings.total_bytes() / WINDOW_SLACK_SHARE
+                let of_all = self.state.rings.total_bytes() << self.common.layout.shard_bits;
+                (of_all / WINDOW_SLACK_SHARE).min(charge * WINDOW_SLACK_ENTRIES_MAX)
             };
             if !self.window_exceeds_share_by(between_batches) {
                 return;
             }
-            let some = self.records().charge(first) * WINDOW_SLACK_ENTRIES;
+            let some = charge * WINDOW_SLACK_ENTRIES;
             if !has_room && !self.window_exceeds_share_by(between_batches + some) {
                 return;
             }
@@ -267,12 +277,13 @@ impl LockedShard<'_> {
     /// Those who go for a candidate of this charge and frequency, if it is admitted.
     fn losers_to(&mut self, queue: Queue, charge: u64, frequency: u32) -> Option<Victims> {
         let is_turned_away = |random: &mut Random| !random.next().is_multiple_of(UNKNOWN_ONE_IN);
-        if frequency == 0 && is_turned_away(&mut self.state.random) {
+        let is_mixed = self.state.sizes.is_mixed();
+        // Where sizes shift, those of yesterday must not outlast those of today.
+        if frequency == 0 && !is_mixed && is_turned_away(&mut self.state.random) {
             return None;
         }
         let admission = self.setting().admission;
         let objective = self.common.layout.objective;
-        let is_mixed = self.state.sizes.is_mixed();
         let victims = match admission {
             // The victims need not be looked at.
             Admission::AtLeast(uses) if 0 < frequency && frequency < uses => return None,
