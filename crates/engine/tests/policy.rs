@@ -179,7 +179,7 @@ fn a_loop_larger_than_the_cache_hits_and_so_does_pure_recency() {
 fn writes_that_nobody_reads_push_out_the_oldest() {
     let cache = cache(ENTRIES, 1);
     let handle = cache.handle();
-    let newest = 20 * ENTRIES;
+    let newest = 100 * ENTRIES;
     for key in 0..newest {
         handle
             .set(&key.to_le_bytes(), b"value", 0, Ttl::Forever)
