@@ -222,6 +222,7 @@ impl<'a> Worker<'a> {
         self.l0.clear();
     }
 
+    #[cfg(not(shuttle))]
     pub(crate) fn handle(&self) -> &Handle {
         self.handle
             .as_ref()
