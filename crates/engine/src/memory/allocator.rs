@@ -108,7 +108,7 @@ pub(crate) struct Allocator {
 }
 
 /// So many ticks' growth is kept ready: the system may need several for a huge page...
-const TICKS_AHEAD: usize = 4;
+const TICKS_AHEAD: usize = 2;
 /// ... but no more than this, should growth stop.
 const AHEAD_BYTES_MAX: usize = 32 << 20;
 
