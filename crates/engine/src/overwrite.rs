@@ -45,7 +45,8 @@ impl LockedShard<'_> {
     /// Nobody may be reading this shard's records.
     fn overwrite_in_place(&mut self, new: &NewRecord<'_>, now: u64) -> bool {
         let allocator = &self.common.allocator;
-        // As a reader would: it has the value's lines fetched. SAFETY: the shard's lock is held.
+        // As a reader would: it has the value's lines fetched.
+        // SAFETY: the shard's lock is held.
         let found = unsafe { self.index.find_live(allocator, new.hash, new.key, now) };
         let Some(loc) = found else {
             return false;
@@ -55,7 +56,7 @@ impl LockedShard<'_> {
         if !records.fits_in_place(header, new.value) {
             return false;
         }
-        if !self.renew_expiry(loc, new.expiry, now) {
+        if self.renew_expiry(loc, new.expiry, now).is_none() {
             return false;
         }
         fault::point();

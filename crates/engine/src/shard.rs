@@ -394,34 +394,33 @@ impl LockedShard<'_> {
     /// Changes when a live record expires. False where only a copy of the record can express it.
     pub(crate) fn touch(&mut self, loc: Loc, key: &[u8], expiry: Expiry, now: u64) -> bool {
         let header = self.common.allocator.records().header(loc);
-        let before = header.expiry().remaining_ms(now);
-        if !self.renew_expiry(loc, expiry, now) {
+        let Some(is_shorter) = self.renew_expiry(loc, expiry, now) else {
             return false;
-        }
+        };
         fault::point();
-        if expiry.remaining_ms(now) < before && header.take_watched() {
+        if is_shorter && header.take_watched() {
             self.common.changes.append(key);
         }
         true
     }
 
-    /// Changes when a live record expires, and files it anew if that is earlier than before. False
-    /// where only a copy of the record can express it.
-    pub(crate) fn renew_expiry(&mut self, loc: Loc, expiry: Expiry, now: u64) -> bool {
+    /// Changes when a live record expires, and files it anew if that is earlier than before; whether it
+    /// is. `None` where only a copy of the record can express it.
+    pub(crate) fn renew_expiry(&mut self, loc: Loc, expiry: Expiry, now: u64) -> Option<bool> {
         let records = self.common.allocator.records();
         let header = records.header(loc);
         let before = header.expiry();
         if !header.set_expiry(expiry) {
-            return false;
+            return None;
         }
-        let shorter = || expiry.remaining_ms(now) < before.remaining_ms(now);
-        if !Wheel::is_filed(records, loc) || expiry != before && shorter() {
+        let is_shorter = expiry != before && expiry.remaining_ms(now) < before.remaining_ms(now);
+        if is_shorter || !Wheel::is_filed(records, loc) {
             fault::point();
             self.state.wheel.unlink(records, loc);
             fault::point();
             self.file(loc, now);
         }
-        true
+        Some(is_shorter)
     }
 
     /// Removes at most `limit` entries that have expired, or re-files them. True if there may be more.

@@ -67,7 +67,7 @@ impl Live {
     /// # Safety
     /// As [`Self::text`].
     #[inline(always)]
-    #[allow(clippy::mut_from_ref)] // as above
+    #[allow(clippy::mut_from_ref)] // one thread, one use per call: the condition of `text`
     pub unsafe fn text_bytes(&self) -> &mut [u8] {
         // SAFETY: as this function's own condition says; the buffer was made zeroed.
         unsafe { self.text().bytes_mut() }

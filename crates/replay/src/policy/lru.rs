@@ -1,4 +1,4 @@
-//! Least recently used.
+//! One queue, from whose front entries are evicted: least recently used, or first in, first out.
 
 use super::queue::{Arena, NodeId, Queue};
 use super::simulated::Simulator;
@@ -7,8 +7,10 @@ use crate::request::KeyMap;
 /// See the module's documentation.
 pub(crate) struct Lru {
     capacity: u64,
+    /// Whether a use puts an entry to the back. Without it the oldest goes first.
+    renews: bool,
     arena: Arena,
-    /// The least recently used at the front.
+    /// Who goes next at the front.
     queue: Queue,
     entries: KeyMap<NodeId>,
     evictions: u64,
@@ -16,8 +18,17 @@ pub(crate) struct Lru {
 
 impl Lru {
     pub(crate) fn new(capacity: u64) -> Self {
+        Self::with(capacity, true)
+    }
+
+    pub(crate) fn first_in_first_out(capacity: u64) -> Self {
+        Self::with(capacity, false)
+    }
+
+    fn with(capacity: u64, renews: bool) -> Self {
         Self {
             capacity,
+            renews,
             arena: Arena::default(),
             queue: Queue::default(),
             entries: KeyMap::default(),
@@ -29,8 +40,10 @@ impl Lru {
 impl Simulator for Lru {
     fn access(&mut self, key: u64, weight: u64) -> bool {
         if let Some(&id) = self.entries.get(&key) {
-            self.arena.unlink(&mut self.queue, id);
-            self.arena.push_back(&mut self.queue, id);
+            if self.renews {
+                self.arena.unlink(&mut self.queue, id);
+                self.arena.push_back(&mut self.queue, id);
+            }
             return true;
         }
         while self.queue.weight + weight > self.capacity {

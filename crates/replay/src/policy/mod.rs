@@ -2,7 +2,6 @@
 //! compare it with.
 
 mod arc;
-mod fifo;
 mod lfu;
 mod lru;
 pub mod nearcache;
@@ -174,7 +173,7 @@ pub fn open(
     match kind {
         PolicyKind::Nearcache => Ok(Box::new(nearcache::Nearcache::open(capacity, size)?)),
         PolicyKind::Lru => simulated(lru::Lru::new, capacity, size),
-        PolicyKind::Fifo => simulated(fifo::Fifo::new, capacity, size),
+        PolicyKind::Fifo => simulated(lru::Lru::first_in_first_out, capacity, size),
         PolicyKind::Sieve => simulated(sieve::Sieve::new, capacity, size),
         PolicyKind::S3Fifo => simulated(s3_fifo::S3Fifo::new, capacity, size),
         PolicyKind::Lfu => simulated(lfu::Lfu::new, capacity, size),
