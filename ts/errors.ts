@@ -18,7 +18,13 @@ export type ErrorCode =
   | "ERR_CACHE_CLOSED"
   | "ERR_CACHE_POISONED"
   | "ERR_CONFIG_MISMATCH"
-  | "ERR_NATIVE_ADDON";
+  | "ERR_NATIVE_ADDON"
+  | "ERR_LOAD_TIMEOUT"
+  | "ERR_LOAD_CYCLE"
+  | "ERR_LOADS_FULL"
+  | "ERR_TIER"
+  | "ERR_SCOPE_REQUIRED"
+  | "ERR_WRITE_FAILED";
 
 /** What an error carries beside its code and message. */
 export interface ErrorDetails {
@@ -34,6 +40,10 @@ export interface ErrorDetails {
   readonly length?: number;
   /** The largest length that is allowed, in bytes. */
   readonly max?: number;
+  /** The key that the call was about. */
+  readonly key?: string;
+  /** What was tried. */
+  readonly operation?: string;
 }
 
 const brand = (name: string): symbol => Symbol.for(`nearcache.error.${name}`);
@@ -166,6 +176,52 @@ export class NativeAddonError extends NearcacheError {
   static override readonly brand: symbol = brand("NativeAddonError");
 }
 
+/** A load took longer than `hardTimeout`, and there was no stale value to serve. Code `ERR_LOAD_TIMEOUT`. */
+export class LoadTimeoutError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("LoadTimeoutError");
+  /** The key that was being loaded. */
+  declare readonly key: string;
+}
+
+/** A loader asked for a key whose load waits for that very loader. The message names the cycle. Code `ERR_LOAD_CYCLE`. */
+export class LoadCycleError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("LoadCycleError");
+  /** The key that was asked for. */
+  declare readonly key: string;
+}
+
+/** `maxConcurrentLoads` loads are running and no more may wait. Code `ERR_LOADS_FULL`. */
+export class LoadsFullError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("LoadsFullError");
+  /** The key that was not loaded. */
+  declare readonly key: string;
+}
+
+/** The second tier could not do what was asked: it is down, too slow, refuses, or was cut off. Code `ERR_TIER`. */
+export class TierError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("TierError");
+  /** What was tried, for example `set`. */
+  declare readonly operation: string;
+}
+
+/** The cache demands a scope (`requireScope`), and a key was used without it. Code `ERR_SCOPE_REQUIRED`. */
+export class ScopeRequiredError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("ScopeRequiredError");
+}
+
+/** A write to the origin could not be made. Code `ERR_WRITE_FAILED`; `cause` is what the origin said. */
+export class WriteFailedError extends NearcacheError {
+  /** @internal */
+  static override readonly brand: symbol = brand("WriteFailedError");
+  /** The key that was being written. */
+  declare readonly key: string;
+}
+
 type ErrorClass = new (code: ErrorCode, message: string, details?: ErrorDetails) => NearcacheError;
 
 const CLASSES: Record<ErrorCode, ErrorClass> = {
@@ -181,6 +237,12 @@ const CLASSES: Record<ErrorCode, ErrorClass> = {
   ERR_CACHE_POISONED: CachePoisonedError,
   ERR_CONFIG_MISMATCH: ConfigMismatchError,
   ERR_NATIVE_ADDON: NativeAddonError,
+  ERR_LOAD_TIMEOUT: LoadTimeoutError,
+  ERR_LOAD_CYCLE: LoadCycleError,
+  ERR_LOADS_FULL: LoadsFullError,
+  ERR_TIER: TierError,
+  ERR_SCOPE_REQUIRED: ScopeRequiredError,
+  ERR_WRITE_FAILED: WriteFailedError,
 };
 
 for (const type of [NearcacheError, ...Object.values(CLASSES)] as (typeof NearcacheError)[]) {

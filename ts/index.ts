@@ -16,11 +16,17 @@ export {
   InvalidKeyError,
   InvalidOptionError,
   InvalidTtlError,
+  LoadCycleError,
+  LoadsFullError,
+  LoadTimeoutError,
   NativeAddonError,
   NearcacheError,
   NoRoomError,
+  ScopeRequiredError,
+  TierError,
   ValueNotCacheableError,
   ValueTooLargeError,
+  WriteFailedError,
 } from "./errors.js";
 export type { LoadContext, Loader } from "./load.js";
 export type { CacheOptions, Codec, L0Options, LoadOptions, SetOptions } from "./options.js";

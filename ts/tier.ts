@@ -1,0 +1,139 @@
+/**
+ * What a cache needs from a second tier (L2), and what a second tier may ask of the cache. `nearcache/redis` is one; the
+ * conformance suite in `nearcache/testing` says what any other has to keep to.
+ *
+ * A tier never throws into a read: what it can't answer is a miss that it counts. It stores remaining lifetimes, never
+ * points in time, so that two machines' clocks need not agree.
+ */
+
+/** A value on its way to or from a second tier. */
+export interface TierEntry {
+  /** Which kind of value `bytes` is: one of the kinds in values.ts. */
+  readonly kind: number;
+  /** The encoded value. It stands for itself: no table of one process is needed to decode it. */
+  readonly bytes: Uint8Array;
+  /** Milliseconds until it is stale; `Infinity` if never, 0 if it is already. */
+  readonly freshMs: number;
+  /** Milliseconds until it is gone, at least `freshMs`; `Infinity` if never. */
+  readonly liveMs: number;
+  /** What loading it cost, in milliseconds; 0 if it was not loaded. */
+  readonly loadMs: number;
+  /** The tags that it carries. */
+  readonly tags: readonly string[];
+  /** Validators that the loader gave it, for conditional refreshes. */
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+/** What a look-up in a tier found. */
+export interface TierAnswer {
+  /** The entry, if there is one that no tag or version has invalidated. It may be stale. */
+  readonly entry: TierEntry | undefined;
+  /**
+   * Where the tier lets only one process load a key at a time: the right to load it, to be handed back with the write
+   * or by {@link Tier.release}. A delete by anybody in the meantime cancels it, and the write with it.
+   */
+  readonly lease: string | undefined;
+  /** Another process holds the lease: its value is on the way. */
+  readonly isHeld: boolean;
+}
+
+/** How a look-up is made. */
+export interface TierLookUp {
+  /** Asks for a lease of so many milliseconds where there is no fresh entry. 0: no lease. */
+  readonly leaseMs: number;
+}
+
+/** How a value is written. */
+export interface TierWrite {
+  /** The value was loaded under this lease: it is stored only if the lease still holds. */
+  readonly lease?: string | undefined;
+}
+
+/** A second tier. Every promise settles within the tier's own time-outs. */
+export interface Tier {
+  /** As shown in statistics, for example `redis`. */
+  readonly name: string;
+
+  /** Called once, by the cache that uses the tier. One tier serves one cache of one thread. */
+  attach(host: TierHost): void;
+
+  /** Looks a key up. Never rejects: what can't be had is no entry, no lease, not held. */
+  get(key: string, how: TierLookUp): Promise<TierAnswer>;
+
+  /** Stores a value, and tells other processes. Rejects with a `TierError` if the tier could not; false: the lease was gone. */
+  set(key: string, entry: TierEntry, how: TierWrite): Promise<boolean>;
+
+  /** Deletes keys, and tells other processes. Rejects with a `TierError`. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  /** Makes a key stale from now on and keeps its value for `staleFor`. Rejects with a `TierError`. */
+  expire(key: string): Promise<void>;
+
+  /** Deletes all keys that fit a pattern in which `*` stands for any text. Resolves to how many. Rejects with a `TierError`. */
+  deletePattern(pattern: string): Promise<number>;
+
+  /** Makes all entries that carry one of the tags unreachable, whatever their number. Rejects with a `TierError`. */
+  invalidateTags(tags: readonly string[]): Promise<void>;
+
+  /** Makes all that was written before unreachable, whatever its amount. Rejects with a `TierError`. */
+  bumpVersion(): Promise<void>;
+
+  /** Gives a lease back without a value: the next who asks may load. Never rejects. */
+  release(key: string, lease: string): Promise<void>;
+
+  /** Says that these keys are in use, though they are read in this process only. Never rejects. */
+  touch(keys: readonly string[]): Promise<void>;
+
+  /** Waits for what is under way, then lets go of connections and timers. Never rejects. */
+  close(): Promise<void>;
+
+  /** Counters and states, for `cache.stats().l2`. */
+  stats(): TierStats;
+}
+
+/** What a tier tells the cache that uses it. All calls are synchronous and cheap. */
+export interface TierHost {
+  /** Another process has written or deleted these keys: what this process holds of them is out of date. */
+  invalidate(keys: readonly string[]): void;
+  /** Another process has invalidated these tags. */
+  invalidateTags(tags: readonly string[]): void;
+  /** Messages were lost, or everything changed: all that came from the tier may be out of date. */
+  invalidateAll(): void;
+  /** Something that operators want to know. */
+  report(event: TierEvent): void;
+}
+
+/** How other processes' writes reach this one. */
+export type Coherence = "tracking" | "stream" | "ttl-only";
+
+/** What a tier reports. */
+export type TierEvent =
+  | { readonly type: "breaker"; readonly from: BreakerState; readonly to: BreakerState }
+  | { readonly type: "coherence"; readonly from: Coherence; readonly to: Coherence }
+  | { readonly type: "gap"; readonly missed: number | undefined }
+  | { readonly type: "error"; readonly operation: string; readonly error: Error };
+
+/** A circuit breaker's state. */
+export type BreakerState = "closed" | "open" | "half-open";
+
+/** A tier's counters since it was made. */
+export interface TierStats {
+  readonly name: string;
+  readonly hits: number;
+  readonly misses: number;
+  readonly writes: number;
+  /** Operations that failed, for whatever reason. */
+  readonly errors: number;
+  /** Operations that ran into their time-out. */
+  readonly timeouts: number;
+  /** Values that could not be decoded, each of which was a miss. */
+  readonly undecodable: number;
+  /** Operations that were not tried because the breaker was open. */
+  readonly skipped: number;
+  readonly breaker: BreakerState;
+  readonly coherence: Coherence;
+  /** Messages from other processes, and how often some were missed. */
+  readonly messages: number;
+  readonly gaps: number;
+}
