@@ -21,6 +21,9 @@ const TURN_MS = 1000;
 /** "Never" in the store's expiry ticks. */
 const NEVER = -1;
 
+/** The farthest that a tick may lie ahead: ticks compare by difference, in 32 bits. */
+const TICKS_MAX = 2 ** 30;
+
 /** Word indices of the signal line. */
 const CHANGES = 0;
 const NOW = 1;
@@ -172,6 +175,11 @@ export class L0 {
         this.#schedule();
       }
     }
+  }
+
+  /** The tick so many from now; for {@link put}. */
+  tickAfter(ticks: number): number {
+    return ((this.signal[NOW] as number) + Math.min(ticks, TICKS_MAX)) | 0;
   }
 
   /** Adds the hits since the last time to the store's statistics, where all threads' are counted. */

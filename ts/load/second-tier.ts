@@ -1,0 +1,126 @@
+/**
+ * The second tier as a cache uses it: hands other processes' changes to the store, sends this one's changes after them,
+ * in the background, and counts what fails. What is under way can be waited for.
+ */
+
+import type { NativeCache } from "../native.js";
+import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp } from "../tier.js";
+import type { LoadNote } from "./owner.js";
+
+/** See the file's head. */
+export class SecondTier {
+  readonly tier: Tier;
+  readonly #note: (note: LoadNote) => void;
+  readonly #pending = new Set<Promise<unknown>>();
+  /** By key, the last change that is under way. */
+  readonly #changing = new Map<string, Promise<unknown>>();
+  /** Changes under way that may concern any key. */
+  readonly #changingAll = new Set<Promise<unknown>>();
+
+  constructor(tier: Tier, native: NativeCache, note: (note: LoadNote) => void, report: (event: TierEvent) => void) {
+    this.tier = tier;
+    this.#note = note;
+    tier.attach(hostOf(native, report));
+  }
+
+  /** Looks a key up, after what this process has changed of it. Never rejects. */
+  get(key: string, how: TierLookUp): Promise<TierAnswer> {
+    const changes = [...this.#changingAll, ...(this.#changing.has(key) ? [this.#changing.get(key)] : [])];
+    const answer =
+      changes.length === 0 ? this.tier.get(key, how) : Promise.all(changes).then(() => this.tier.get(key, how));
+    return answer.catch((error: unknown) => {
+      this.#note({ type: "tierError", key, error });
+      return NO_ANSWER;
+    });
+  }
+
+  /** Stores an entry; settles when that is done or has failed. Never rejects. */
+  set(key: string, entry: TierEntry, lease?: string): Promise<unknown> {
+    return this.#sendFor([key], this.tier.set(key, entry, { lease }));
+  }
+
+  delete(keys: readonly string[]): void {
+    if (keys.length > 0) {
+      this.#sendFor(keys, this.tier.delete(keys));
+    }
+  }
+
+  expire(key: string): void {
+    this.#sendFor([key], this.tier.expire(key));
+  }
+
+  deletePattern(pattern: string): void {
+    this.#sendForAll(this.tier.deletePattern(pattern));
+  }
+
+  invalidateTags(tags: readonly string[]): void {
+    this.#sendForAll(this.tier.invalidateTags(tags));
+  }
+
+  bumpVersion(): void {
+    this.#sendForAll(this.tier.bumpVersion());
+  }
+
+  /** Gives a lease back. */
+  release(key: string, lease: string): void {
+    this.#send(key, this.tier.release(key, lease));
+  }
+
+  /** Waits for all that was sent so far. Never rejects: what failed has been counted and told. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  #sendFor(keys: readonly string[], sent: Promise<unknown>): Promise<unknown> {
+    const settled = this.#send(keys[0] ?? "", sent);
+    for (const key of keys) {
+      this.#changing.set(key, settled);
+    }
+    return settled.then(() => {
+      for (const key of keys) {
+        if (this.#changing.get(key) === settled) {
+          this.#changing.delete(key);
+        }
+      }
+    });
+  }
+
+  #sendForAll(sent: Promise<unknown>): void {
+    const settled = this.#send("", sent);
+    this.#changingAll.add(settled);
+    settled.then(() => this.#changingAll.delete(settled));
+  }
+
+  #send(key: string, sent: Promise<unknown>): Promise<unknown> {
+    const settled = sent.catch((error: unknown) => this.#note({ type: "tierError", key, error }));
+    this.#pending.add(settled);
+    settled.then(() => this.#pending.delete(settled));
+    return settled;
+  }
+}
+
+const NO_ANSWER: TierAnswer = { entry: undefined, lease: undefined, isHeld: false };
+
+function hostOf(native: NativeCache, report: (event: TierEvent) => void): TierHost {
+  // A tier may still deliver what was under way when the cache was closed.
+  const unlessClosed = (body: () => void): void => {
+    try {
+      body();
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ERR_CACHE_CLOSED") {
+        throw error;
+      }
+    }
+  };
+  return {
+    invalidate: (keys) =>
+      unlessClosed(() => {
+        for (const key of keys) {
+          native.delete(key);
+        }
+      }),
+    invalidateTags: (tags) => unlessClosed(() => native.invalidateTags(tags as string[])),
+    invalidateAll: () => unlessClosed(() => native.clear()),
+    report,
+  };
+}
