@@ -97,6 +97,8 @@ export class Flight {
   token = 0;
   /** The second tier's lease. */
   lease: string | undefined = undefined;
+  /** When the second tier was asked, as it tells time. */
+  asOf: string | undefined = undefined;
   /** The store's stamp when it began. */
   stamp = 0;
   /** When its loader was called. */

@@ -206,11 +206,12 @@ export class Flights {
         return;
       }
       flight.lease = answer.lease;
+      flight.asOf = answer.asOf;
       try {
         if (this.#takeFromTier(flight, answer.entry)) {
           return;
         }
-        if (answer.isHeld && flight.owner.now() - since < leaseMs) {
+        if (answer.isHeld && flight.owner.isTierWaitedFor && flight.owner.now() - since < leaseMs) {
           const timer = setTimeout(
             () => this.#askTier(flight, since),
             TIER_LOOK_MS * (0.5 + flight.owner.random() / 2),
@@ -362,7 +363,7 @@ export class Flights {
   }
 
   #writeTier(flight: Flight, { snapshot, envelope, ttlMs }: LoadedValue): Promise<unknown> | undefined {
-    const { key, lease, owner } = flight;
+    const { key, lease, asOf, owner } = flight;
     flight.lease = undefined;
     const entry: TierEntry = {
       ...snapshot.packed,
@@ -373,7 +374,7 @@ export class Flights {
       etag: envelope.etag,
       lastModified: envelope.lastModified,
     };
-    return owner.tier?.set(key, entry, lease);
+    return owner.tier?.set(key, entry, { lease, asOf });
   }
 
   #loadFailed(flight: Flight, error: unknown): void {

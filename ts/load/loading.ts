@@ -39,6 +39,7 @@ export class Loading implements LoadOwner {
   readonly tier: SecondTier | undefined;
   readonly isTierAwaited: boolean;
   readonly tierLeaseMs: number;
+  readonly isTierWaitedFor: boolean;
   readonly limiter: Limiter | undefined;
   readonly checkTtl: TtlCheck;
   readonly note: (note: LoadNote) => void;
@@ -55,6 +56,7 @@ export class Loading implements LoadOwner {
     this.tier = parts.tier;
     this.isTierAwaited = options.isTierAwaited;
     this.tierLeaseMs = options.tierLeaseMs;
+    this.isTierWaitedFor = options.isTierWaitedFor;
     this.limiter = options.limit === undefined ? undefined : new Limiter(options.limit);
     this.checkTtl = parts.checkTtl;
     this.note = parts.note;

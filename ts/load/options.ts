@@ -81,6 +81,7 @@ export interface ResolvedLoading {
   readonly tier: Tier | undefined;
   readonly isTierAwaited: boolean;
   readonly tierLeaseMs: number;
+  readonly isTierWaitedFor: boolean;
 }
 
 /** What one call of `getOrLoad` asks for. */
@@ -98,7 +99,10 @@ const FRESHNESS_NAMES = [
 export const LOADING_NAMES = [...FRESHNESS_NAMES, ...["loader", "maxConcurrentLoads", "l2", "l2Write", "singleFlight"]];
 const LOAD_NAMES = ["ttl", "tags", "dependsOn", "signal", ...FRESHNESS_NAMES];
 const NONE: readonly string[] = [];
+/** How long other processes wait for a load, in milliseconds. */
 const LEASE_MS = 5_000;
+/** How long a load may take whose write is guarded by a lease that nobody waits for, in milliseconds. */
+const GUARD_MS = 30_000;
 const CONCURRENT_MAX = 1_000_000;
 
 /** Checks the loading options of a cache whose entries live for `ttlMs`. Throws {@link InvalidOptionError}. */
@@ -127,7 +131,7 @@ export function resolveLoading(given: Record<string, unknown>, ttlMs: number): R
     limit: resolveLimit(given.maxConcurrentLoads),
     tier,
     isTierAwaited: given.l2Write === "await",
-    tierLeaseMs: resolveLease(given.singleFlight, tier),
+    ...resolveSharing(given.singleFlight, tier),
   };
 }
 
@@ -215,16 +219,20 @@ function resolveTier(value: unknown): Tier | undefined {
   return value as Tier;
 }
 
-function resolveLease(value: unknown, tier: Tier | undefined): number {
+type Sharing = Pick<ResolvedLoading, "tierLeaseMs" | "isTierWaitedFor">;
+
+function resolveSharing(value: unknown, tier: Tier | undefined): Sharing {
   if (value === undefined || value === "process") {
-    return 0;
+    return { tierLeaseMs: GUARD_MS, isTierWaitedFor: false };
   }
   if (tier === undefined) {
     const message = `The option singleFlight is ${show(value)}, but there is no second tier (l2) by which processes could agree.`;
     throw new InvalidOptionError("ERR_INVALID_OPTION", message, { option: "singleFlight", value });
   }
-  if (value === "cluster") {
-    return LEASE_MS;
+  const given = value === "cluster" ? undefined : asRecord("singleFlight", value, ["lease"]).lease;
+  const tierLeaseMs = durationOption("singleFlight.lease", given, LEASE_MS);
+  if (!(tierLeaseMs >= 1 && Number.isFinite(tierLeaseMs))) {
+    fail("singleFlight.lease", given, "a length of time of at least 1 ms, and an end");
   }
-  return durationOption("singleFlight.lease", asRecord("singleFlight", value, ["lease"]).lease, LEASE_MS);
+  return { tierLeaseMs, isTierWaitedFor: true };
 }

@@ -25,8 +25,10 @@ export interface LoadOwner {
   readonly tier: SecondTier | undefined;
   /** Whether callers wait until the tier has stored what was loaded. */
   readonly isTierAwaited: boolean;
-  /** How long a tier's lease lasts, in milliseconds; 0: other processes load when they like. */
+  /** How long a tier's lease lasts, in milliseconds. */
   readonly tierLeaseMs: number;
+  /** Whether a load waits while another process has the lease; if not, the lease only guards what is written. */
+  readonly isTierWaitedFor: boolean;
   readonly limiter: Limiter | undefined;
   readonly checkTtl: TtlCheck;
 

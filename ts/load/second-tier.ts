@@ -4,7 +4,7 @@
  */
 
 import type { NativeCache } from "../native.js";
-import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp } from "../tier.js";
+import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp, TierWrite } from "../tier.js";
 import type { LoadNote } from "./owner.js";
 
 /** See the file's head. */
@@ -35,8 +35,8 @@ export class SecondTier {
   }
 
   /** Stores an entry; settles when that is done or has failed. Never rejects. */
-  set(key: string, entry: TierEntry, lease?: string): Promise<unknown> {
-    return this.#sendFor([key], this.tier.set(key, entry, { lease }));
+  set(key: string, entry: TierEntry, how: TierWrite = {}): Promise<unknown> {
+    return this.#sendFor([key], this.tier.set(key, entry, how));
   }
 
   delete(keys: readonly string[]): void {
