@@ -34,6 +34,8 @@ import { buildStats, type CacheStats } from "./stats.js";
 import { type Duration, parseDuration } from "./units.js";
 import { Kind, newScratch, Values } from "./values.js";
 
+/** One in so many reads of the shared store, less one, is timed. */
+const TIMED_MASK = 255;
 /** How many keys one call into the addon brings while iterating. */
 const SCAN_KEYS = 256;
 
@@ -94,6 +96,7 @@ class NearCache<T> implements Cache<T> {
   /** What the entry remembers that the last read took from the store; `undefined` if it has nothing to. */
   #envelope: Envelope | undefined = undefined;
   readonly #refreshers = new Set<Refreshing>();
+  #sharedReads = 0;
   #isClosed = false;
 
   constructor(addon: NativeModule, options: ResolvedOptions, { clock, random }: Surroundings) {
@@ -113,8 +116,8 @@ class NearCache<T> implements Cache<T> {
     this.#staleForMs = policy.staleForMs;
     this.#beta = policy.beta;
     this.#events = new Events(options.name);
-    const { note, report } = this.#events;
-    this.#second = tier === undefined ? undefined : new SecondTier(tier, this.#native, note, report);
+    const { note } = this.#events;
+    this.#second = tier === undefined ? undefined : new SecondTier(tier, this.#native, this.#events);
     this.#entries = new Entries(this.#native, this.values, clock, this.#ttlMsMax);
     this.#flights = acquireFlights(options.name);
     this.#loading = new Loading({
@@ -406,7 +409,7 @@ class NearCache<T> implements Cache<T> {
   stats(): CacheStats {
     return this.#call(() => {
       this.#l0.reportHits();
-      return buildStats(this.#native.stats(), this.#l0, this.#events.loadStats(), this.#second?.tier.stats());
+      return buildStats(this.#native.stats(), this.#l0, this.#events, this.#second?.tier.stats());
     });
   }
 
@@ -449,6 +452,12 @@ class NearCache<T> implements Cache<T> {
 
   /** Reads what `get` did not find in L0: from L0 all the same if it had to catch up first, else from the store. */
   #getShared(key: string): unknown {
+    this.#sharedReads++;
+    return (this.#sharedReads & TIMED_MASK) === 0 ? this.timed(() => this.#ask(key)) : this.#ask(key);
+  }
+
+  /** As {@link #getShared}, without a look at the clock. */
+  #ask(key: string): unknown {
     const l0 = this.#l0;
     try {
       if (!l0.isOn) {
@@ -507,6 +516,13 @@ class NearCache<T> implements Cache<T> {
     if (l0 !== undefined && l0 === this.#l0 && isShareable && ticks > 0) {
       l0.put(key, value, l0.tickAfter(ticks));
     }
+    return value;
+  }
+
+  protected timed<R>(read: () => R): R {
+    const start = performance.now();
+    const value = read();
+    this.#events.time("l1", performance.now() - start);
     return value;
   }
 
@@ -585,7 +601,14 @@ class NearCache<T> implements Cache<T> {
 
 /** A cache made with `l0: false`: its `get` asks the store at once, where the other one looks whether its L0 is on. */
 class CacheWithoutL0<T> extends NearCache<T> {
+  #reads = 0;
+
   override get(key: string): T | undefined {
+    this.#reads++;
+    return (this.#reads & TIMED_MASK) === 0 ? this.timed(() => this.#ask(key)) : this.#ask(key);
+  }
+
+  #ask(key: string): T | undefined {
     try {
       const raw = this.nativeGet(key);
       return (typeof raw === "boolean" ? this.readShared(raw, key) : raw) as T | undefined;

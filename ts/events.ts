@@ -51,11 +51,22 @@ export interface LoadStats {
   readonly shed: number;
   /** Operations of the second tier that failed. */
   readonly tierErrors: number;
-  /** How long loads took, in milliseconds; `undefined` before the first. */
-  readonly duration: Percentiles | undefined;
 }
 
-/** A distribution of durations in milliseconds. */
+/**
+ * How long this handle's reads took, by where the value came from; `undefined` before the first. Reads that L0 answers are
+ * not timed: a look at the clock takes longer than they do.
+ */
+export interface LatencyStats {
+  /** Reads that asked the shared store: one in 256 is timed. */
+  readonly l1: Percentiles | undefined;
+  /** Look-ups in the second tier, misses too. */
+  readonly l2: Percentiles | undefined;
+  /** Loader calls that gave a value. */
+  readonly load: Percentiles | undefined;
+}
+
+/** A distribution of durations in milliseconds, from a histogram of high dynamic range. */
 export interface Percentiles {
   readonly count: number;
   readonly p50: number;
@@ -72,7 +83,7 @@ const NS_PER_MS = 1e6;
 export class Events {
   readonly #name: string | undefined;
   readonly #counts = new Map<EventName, number>();
-  readonly #durations: RecordableHistogram = createHistogram();
+  readonly #latencies = { l1: createHistogram(), l2: createHistogram(), load: createHistogram() };
   #emitter: EventEmitter | undefined = undefined;
 
   constructor(name: string | undefined) {
@@ -91,8 +102,7 @@ export class Events {
   /** Takes note of what loading did. */
   readonly note = ({ type, ...details }: LoadNote): void => {
     if (type === "load") {
-      const { ms } = details as CacheEvents["load"];
-      this.#durations.record(Math.max(1, Math.round(ms * NS_PER_MS)));
+      this.time("load", (details as CacheEvents["load"]).ms);
     }
     this.#tell(type, details);
   };
@@ -118,8 +128,18 @@ export class Events {
       earlyRefreshes: count("earlyRefresh"),
       shed: count("shed"),
       tierErrors: count("tierError"),
-      duration: percentiles(this.#durations),
     };
+  }
+
+  latencyStats(): LatencyStats {
+    const { l1, l2, load } = this.#latencies;
+    return { l1: percentiles(l1), l2: percentiles(l2), load: percentiles(load) };
+  }
+
+  /** Takes note of how long something took. */
+  time(what: keyof LatencyStats, ms: number): void {
+    // The histogram begins at 1 ns.
+    this.#latencies[what].record(Math.max(1, Math.round(ms * NS_PER_MS)));
   }
 
   #tell(event: EventName, details: object): void {

@@ -29,7 +29,7 @@ export {
   ValueTooLargeError,
   WriteFailedError,
 } from "./errors.js";
-export type { CacheEvents, LoadStats, Percentiles } from "./events.js";
+export type { CacheEvents, LatencyStats, LoadStats, Percentiles } from "./events.js";
 export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified, StaleValue } from "./load/context.js";
 export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";
 export type { Refreshing } from "./load/refresher.js";

@@ -7,29 +7,41 @@ import type { NativeCache } from "../native.js";
 import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp, TierWrite } from "../tier.js";
 import type { LoadNote } from "./owner.js";
 
+/** Who wants to know what happens. */
+interface Watch {
+  readonly note: (note: LoadNote) => void;
+  readonly report: (event: TierEvent) => void;
+  time(what: "l2", ms: number): void;
+}
+
 /** See the file's head. */
 export class SecondTier {
   readonly tier: Tier;
-  readonly #note: (note: LoadNote) => void;
+  readonly #watch: Watch;
   readonly #pending = new Set<Promise<unknown>>();
   /** By key, the last change that is under way. */
   readonly #changing = new Map<string, Promise<unknown>>();
   /** Changes under way that may concern any key. */
   readonly #changingAll = new Set<Promise<unknown>>();
 
-  constructor(tier: Tier, native: NativeCache, note: (note: LoadNote) => void, report: (event: TierEvent) => void) {
+  constructor(tier: Tier, native: NativeCache, watch: Watch) {
     this.tier = tier;
-    this.#note = note;
-    tier.attach(hostOf(native, report));
+    this.#watch = watch;
+    tier.attach(hostOf(native, watch.report));
   }
 
   /** Looks a key up, after what this process has changed of it. Never rejects. */
   get(key: string, how: TierLookUp): Promise<TierAnswer> {
     const changes = [...this.#changingAll, ...(this.#changing.has(key) ? [this.#changing.get(key)] : [])];
-    const answer =
-      changes.length === 0 ? this.tier.get(key, how) : Promise.all(changes).then(() => this.tier.get(key, how));
+    const look = async (): Promise<TierAnswer> => {
+      const start = performance.now();
+      const answer = await this.tier.get(key, how);
+      this.#watch.time("l2", performance.now() - start);
+      return answer;
+    };
+    const answer = changes.length === 0 ? look() : Promise.all(changes).then(look);
     return answer.catch((error: unknown) => {
-      this.#note({ type: "tierError", key, error });
+      this.#watch.note({ type: "tierError", key, error });
       return NO_ANSWER;
     });
   }
@@ -92,7 +104,7 @@ export class SecondTier {
   }
 
   #send(key: string, sent: Promise<unknown>): Promise<unknown> {
-    const settled = sent.catch((error: unknown) => this.#note({ type: "tierError", key, error }));
+    const settled = sent.catch((error: unknown) => this.#watch.note({ type: "tierError", key, error }));
     this.#pending.add(settled);
     settled.then(() => this.#pending.delete(settled));
     return settled;
