@@ -34,8 +34,8 @@ import { buildStats, type CacheStats } from "./stats.js";
 import { type Duration, parseDuration } from "./units.js";
 import { Kind, newScratch, Values } from "./values.js";
 
-/** One in so many reads of the shared store, less one, is timed. */
-const TIMED_MASK = 255;
+/** One in so many reads of the shared store, less one, is looked at. */
+const SAMPLED_MASK = 255;
 /** How many keys one call into the addon brings while iterating. */
 const SCAN_KEYS = 256;
 
@@ -118,6 +118,10 @@ class NearCache<T> implements Cache<T> {
     this.#events = new Events(options.name);
     const { note } = this.#events;
     this.#second = tier === undefined ? undefined : new SecondTier(tier, this.#native, this.#events);
+    const second = this.#second;
+    if (second !== undefined) {
+      this.#l0.turned = (keys) => second.noteUses(keys);
+    }
     this.#entries = new Entries(this.#native, this.values, clock, this.#ttlMsMax);
     this.#flights = acquireFlights(options.name);
     this.#loading = new Loading({
@@ -443,7 +447,7 @@ class NearCache<T> implements Cache<T> {
     releaseFlights(this.#name, this.#flights);
     this.#call(() => this.#native.close());
     // What was sent to it is still finished.
-    this.#second?.tier.close();
+    void this.#second?.close();
   }
 
   [Symbol.dispose](): void {
@@ -453,7 +457,7 @@ class NearCache<T> implements Cache<T> {
   /** Reads what `get` did not find in L0: from L0 all the same if it had to catch up first, else from the store. */
   #getShared(key: string): unknown {
     this.#sharedReads++;
-    return (this.#sharedReads & TIMED_MASK) === 0 ? this.timed(() => this.#ask(key)) : this.#ask(key);
+    return (this.#sharedReads & SAMPLED_MASK) === 0 ? this.sample(key, (same) => this.#ask(same)) : this.#ask(key);
   }
 
   /** As {@link #getShared}, without a look at the clock. */
@@ -519,10 +523,14 @@ class NearCache<T> implements Cache<T> {
     return value;
   }
 
-  protected timed<R>(read: () => R): R {
+  /** One read of the shared store among many: stands for the others. */
+  protected sample(key: string, read: (key: string) => unknown): unknown {
     const start = performance.now();
-    const value = read();
+    const value = read(key);
     this.#events.time("l1", performance.now() - start);
+    if (value !== undefined) {
+      this.#second?.noteUses([key]);
+    }
     return value;
   }
 
@@ -605,7 +613,9 @@ class CacheWithoutL0<T> extends NearCache<T> {
 
   override get(key: string): T | undefined {
     this.#reads++;
-    return (this.#reads & TIMED_MASK) === 0 ? this.timed(() => this.#ask(key)) : this.#ask(key);
+    return (this.#reads & SAMPLED_MASK) === 0
+      ? (this.sample(key, (same) => this.#ask(same)) as T | undefined)
+      : this.#ask(key);
   }
 
   #ask(key: string): T | undefined {

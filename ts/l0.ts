@@ -105,6 +105,8 @@ export class L0 {
   old = new Map<string, unknown>();
   /** Whether it may hold anything at all. */
   readonly isOn: boolean;
+  /** Told at each turn which keys were read since the last one. */
+  turned: ((keys: Iterable<string>) => void) | undefined = undefined;
   /** Counts drains: a value that was read before a drain must not enter after it. */
   drains = 0;
 
@@ -230,6 +232,7 @@ export class L0 {
   }
 
   #turn(now: number): void {
+    this.turned?.(this.young.keys());
     this.old = this.young;
     this.#oldKeys = this.old.keys();
     this.#oldExpiry = this.#youngExpiry;

@@ -1,5 +1,5 @@
 // The cache with a second tier, which here is memory: what is read there, written there, heard from there.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { MemoryStore, MemoryTier } from "../../ts/testing/memory-tier.js";
 import { controlled, counting, fatedCache, settle } from "../support/loading.js";
 
@@ -178,4 +178,21 @@ test("callers may wait until the second tier has what they loaded", async () => 
   const { store, a } = pair({ l2Write: "await" });
   expect(await a.getOrLoad("key", () => "value")).toBe("value");
   expect(store.entries.has("key")).toBe(true);
+});
+
+test("keys that only this process reads are touched in the second tier", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const touched: (readonly string[])[] = [];
+  const tier = new MemoryTier(new MemoryStore());
+  tier.touch = async (keys) => {
+    touched.push(keys);
+  };
+  const { cache } = fatedCache<string>({ l2: tier });
+  cache.set("hot", "value");
+  for (let i = 0; i < 1_000; i++) cache.get("hot");
+  vi.advanceTimersByTime(500);
+  expect(touched).toEqual([["hot"]]);
+  vi.advanceTimersByTime(5_000);
+  expect(touched).toHaveLength(1);
+  vi.useRealTimers();
 });

@@ -150,7 +150,7 @@ export class MemoryTier implements Tier {
     }
   }
 
-  async touch(): Promise<void> {
+  async touch(_keys: readonly string[]): Promise<void> {
     // Nothing is evicted here.
   }
 
