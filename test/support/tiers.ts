@@ -25,10 +25,10 @@ export interface AttachedTier {
 
 /**
  * A tier, attached to a host that writes down what it is told. It has more patience than by default, as a shared machine
- * may be slow; tests of its impatience say how much.
+ * may be slow, and does not listen to others; tests of its impatience and of its ears say so.
  */
 export function newTier(options: RedisTierOptions): AttachedTier {
-  const tier = redisTier({ commandTimeout: "10s", connectTimeout: "10s", ...options });
+  const tier = redisTier({ commandTimeout: "10s", connectTimeout: "10s", coherence: "ttl-only", ...options });
   open.push(tier);
   const told: Told = { invalidated: [], tags: [], all: 0, events: [] };
   tier.attach({

@@ -167,8 +167,7 @@ function redisOptions(given: RedisOptions, options: ResolvedTierOptions): RedisO
     connectTimeout: options.connectTimeoutMs,
     socketTimeout: Math.max(SOCKET_TIMEOUT_MS, 2 * options.commandTimeoutMs),
     retryStrategy: (times) => retryDelay(times, options),
-    // The master that we knew is a replica now: ask again who is the master, but do not send the command again.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    reconnectOnError: reconnectOnceInAWhile(options),
     sentinelRetryStrategy: (times) => retryDelay(times, options),
     ...given,
     ...FAIL_FAST,
@@ -210,4 +209,19 @@ function retryDelay(times: number, { breaker }: ResolvedTierOptions): number {
   const longest = Math.min(RETRY_DELAY_MS_MAX, breaker.probeAfterMs);
   const delay = Math.min(RETRY_DELAY_MS * 2 ** Math.min(times - 1, 10), longest);
   return Math.round(delay * (0.5 + Math.random() / 2));
+}
+
+/**
+ * A server that takes no writes is no master any more: ask again who is, but do not send the command again. Where it stays
+ * like that, one reconnection per command would make it useless for reading, too.
+ */
+function reconnectOnceInAWhile({ clock, breaker }: ResolvedTierOptions): (error: Error) => boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (!error.message.includes("READONLY") || clock.now() - last < breaker.probeAfterMs) {
+      return false;
+    }
+    last = clock.now();
+    return true;
+  };
 }

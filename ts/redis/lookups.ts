@@ -9,6 +9,7 @@ import type { TierAnswer, TierEntry } from "../tier.js";
 import type { Attempt, Calls } from "./calls.js";
 import { decompress } from "./compression.js";
 import type { Deadline } from "./deadlines.js";
+import type { Echoes } from "./echoes.js";
 import {
   type Decoded,
   decode,
@@ -50,6 +51,7 @@ export interface LookupOwner {
   readonly calls: Calls;
   readonly state: SharedState;
   readonly names: KeyNames;
+  readonly echoes: Echoes;
   readonly valueBytesMax: number;
   failed(operation: string, error: Error): void;
 }
@@ -240,7 +242,10 @@ export class Lookups {
     const token = randomBytes(TOKEN_BYTES);
     const name = this.#owner.names.entry(state.version, question.key);
     const args = [Buffer.from(seen, "hex"), question.leaseMs, token, PLACEHOLDER];
-    const [reply, bytes] = (await attempt.script(LEASE, [name], args)) as [number, Buffer];
+    const asked = attempt.script(LEASE, [name], args) as Promise<[number, Buffer]>;
+    const revisionTaken = ([outcome, bytes]: [number, Buffer]): string | undefined =>
+      Number(outcome) === TAKEN ? bytes.toString("hex") : undefined;
+    const [reply, bytes] = await this.#owner.echoes.changing([question.key], asked, revisionTaken);
     const outcome = Number(reply);
     if (outcome === CHANGED) {
       return { ...found, isChanged: true };

@@ -4,6 +4,7 @@
  */
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
 import { InvalidOptionError, show } from "../errors.js";
+import type { Coherence } from "../tier.js";
 import { type Duration, parseDuration, parseSize, type Size, showSize } from "../units.js";
 import type { BreakerSettings } from "./breaker.js";
 import { type Clock, SYSTEM_CLOCK } from "./clock.js";
@@ -52,6 +53,12 @@ export interface RedisTierSettings {
   readonly connectTimeout?: Duration;
   /** When Redis is left alone, and for how long. */
   readonly breaker?: BreakerOptions;
+  /**
+   * How this process hears of other processes' writes. `"auto"` (default): `"tracking"`, Redis' own client-side caching, where
+   * the server has it, else `"stream"`, a stream beside the entries. `"ttl-only"`: not at all; what this process holds
+   * may be out of date until its TTL ends. What is in force is in `stats()`.
+   */
+  readonly coherence?: Coherence | "auto";
   /** Which values are compressed, and how; `false`: none. */
   readonly compress?: CompressOptions | false;
   /** The largest value, in encoded bytes before compression. Larger ones are refused. Default `"16mb"`. At most 256 MiB. */
@@ -90,6 +97,7 @@ export interface ResolvedTierOptions {
   readonly commandTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly breaker: BreakerSettings;
+  readonly coherence: Coherence | "auto";
   /** Values of more bytes are compressed. */
   readonly compressAbove: number;
   readonly compressWith: CompressionChoice | undefined;
@@ -105,12 +113,14 @@ const SETTINGS = [
   "commandTimeout",
   "connectTimeout",
   "breaker",
+  "coherence",
   "compress",
   "maxValueSize",
   "maxInFlight",
   "writeQueue",
   "clock",
 ];
+const COHERENCES = ["auto", "tracking", "stream", "ttl-only"];
 const COMPRESSIONS = ["zstd", "brotli", "gzip", "auto"];
 const PREFIX_LENGTH_MAX = 200;
 const MINUTE_MS = 60_000;
@@ -132,6 +142,7 @@ export function resolveTierOptions(options: unknown): ResolvedTierOptions {
       windowMs: resolveDuration("breaker.window", breaker.window ?? "10s", HOUR_MS),
       probeAfterMs: resolveDuration("breaker.probeAfter", breaker.probeAfter ?? "1s", HOUR_MS),
     },
+    coherence: resolveCoherence(given.coherence),
     ...resolveCompress(given.compress),
     valueBytesMax: resolveSize("maxValueSize", given.maxValueSize ?? VALUE_BYTES_DEFAULT, 1, VALUE_BYTES_MAX),
     commandsMax: resolveCount("maxInFlight", given.maxInFlight ?? 1_000, 100_000),
@@ -211,6 +222,16 @@ function resolvePrefix(value: unknown): string {
     fail("prefix", value, `text of 1 to ${PREFIX_LENGTH_MAX} characters, such as "shop:"`);
   }
   return value;
+}
+
+function resolveCoherence(value: unknown): Coherence | "auto" {
+  if (value === undefined) {
+    return "auto";
+  }
+  if (typeof value !== "string" || !COHERENCES.includes(value)) {
+    fail("coherence", value, COHERENCES.map(show).join(", "));
+  }
+  return value as Coherence | "auto";
 }
 
 function resolveCompress(value: unknown): Pick<ResolvedTierOptions, "compressAbove" | "compressWith"> {

@@ -87,6 +87,18 @@ end
 return out`,
 );
 
+/** `KEYS`: entries. The revision of each, zeros where there is none. */
+export const REVISIONS = script(
+  "revisions",
+  `${HEAD}
+local out = {}
+for i = 1, #KEYS do
+  local found = head(KEYS[i])
+  out[i] = found == '' and string.rep('\\0', 8) or string.sub(found, 9, 16)
+end
+return out`,
+);
+
 /**
  * `KEYS`: an entry. `ARGV`: the revision that the caller saw (zeros: nothing), milliseconds, a token, the head of a
  * placeholder. Returns whether the lease was taken (1), is somebody else's (0), or the key is no longer what the caller
@@ -113,7 +125,10 @@ redis.call('SETRANGE', KEYS[1], 8, revision .. struct.pack('>d', now + ARGV[2] *
 return {1, revision}`,
 );
 
-/** `KEYS`: an entry. `ARGV`: a token. Gives the lease back if it is still its holder's. */
+/**
+ * `KEYS`: an entry. `ARGV`: a token. Gives the lease back if it is still its holder's (0: it was not). The key is then
+ * gone (1), or as it was without the lease (2).
+ */
 export const RELEASE = script(
   "release",
   `${HEAD}
@@ -121,13 +136,13 @@ local found = head(KEYS[1])
 if found == '' or string.sub(found, 25, 32) ~= ARGV[1] then return 0 end
 if isPlaceholder(found) then return redis.call('UNLINK', KEYS[1]) end
 redis.call('SETRANGE', KEYS[1], 16, string.rep('\\0', 16))
-return 1`,
+return 2`,
 );
 
 /**
  * `KEYS`: an entry. `ARGV`: the condition (`any`; `revision`: the key still has this one; `lease`: the lease is still
- * this token's), its operand, milliseconds to live (0: no end), the bytes before and after the revision. Whether it
- * was stored.
+ * this token's), its operand, milliseconds to live (0: no end), the bytes before and after the revision. The
+ * entry's revision, empty if it was not stored.
  */
 export const STORE = script(
   "store",
@@ -135,37 +150,40 @@ export const STORE = script(
 local found = head(KEYS[1])
 if ARGV[1] == 'revision' then
   local revision = found == '' and string.rep('\\0', 8) or string.sub(found, 9, 16)
-  if revision ~= ARGV[2] then return 0 end
+  if revision ~= ARGV[2] then return '' end
 elseif ARGV[1] == 'lease' then
-  if found == '' or string.sub(found, 25, 32) ~= ARGV[2] then return 0 end
+  if found == '' or string.sub(found, 25, 32) ~= ARGV[2] then return '' end
 end
-local value = ARGV[4] .. struct.pack('>d', nextRevision(found)) .. ARGV[5]
+local revision = struct.pack('>d', nextRevision(found))
+local value = ARGV[4] .. revision .. ARGV[5]
 if ARGV[3] == '0' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[3]) end
-return 1`,
+return revision`,
 );
 
-/** `KEYS`: an entry. Makes it stale from now on, and cancels its lease. Whether there was an entry. */
+/** `KEYS`: an entry. Makes it stale from now on, and cancels its lease. Its revision, zeros if it is not there. */
 export const EXPIRE = script(
   "expire",
   `${HEAD}
 local found = head(KEYS[1])
-if found == '' then return 0 end
+local nothing = string.rep('\\0', 8)
+if found == '' then return nothing end
 if isPlaceholder(found) then
   redis.call('UNLINK', KEYS[1])
-  return 0
+  return nothing
 end
 local ttl = redis.call('PTTL', KEYS[1])
 local stale = struct.unpack('>d', found, 33)
 if ttl >= 0 and stale <= 0 then
   redis.call('UNLINK', KEYS[1])
-  return 1
+  return nothing
 end
 local flags = string.byte(found, 4)
 if flags % 4 < 2 then flags = flags + 2 end
-local changed = string.char(flags) .. string.sub(found, 5, 8) .. struct.pack('>d', nextRevision(found))
+local revision = struct.pack('>d', nextRevision(found))
+local changed = string.char(flags) .. string.sub(found, 5, 8) .. revision
 redis.call('SETRANGE', KEYS[1], 3, changed .. string.rep('\\0', 16))
 if ttl > stale then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', stale)) end
-return 1`,
+return revision`,
 );
 
 /**

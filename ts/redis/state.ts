@@ -51,7 +51,7 @@ export class SharedState {
   /** Makes everything older unreachable. */
   async bumpVersion(attempt: Attempt): Promise<number> {
     const version = Number(await attempt.script(ADVANCE, [this.#names.version]));
-    this.#learn(version);
+    this.learn(version);
     return version;
   }
 
@@ -83,7 +83,8 @@ export class SharedState {
     return replies.flat().reduce((latest, reply) => Math.max(latest, Number(reply)), 0);
   }
 
-  async invalidateTags(attempt: Attempt, tags: readonly string[]): Promise<void> {
+  /** Moves the tag clock, and notes where it stands then with the tags. */
+  async invalidateTags(attempt: Attempt, tags: readonly string[]): Promise<number> {
     const clock = Number(await attempt.script(ADVANCE, [this.#names.clock]));
     const groups = this.#group(tags);
     await Promise.all(
@@ -95,16 +96,18 @@ export class SharedState {
         ),
       ),
     );
+    return clock;
   }
 
   async #ask(attempt: Attempt): Promise<State> {
     const reply = (await attempt.script(STATE, [this.#names.version, this.#names.clock])) as Buffer[];
     const [version, clock] = [Number(reply[0]), Number(reply[1])];
-    this.#learn(version);
+    this.learn(version);
     return { version, clock };
   }
 
-  #learn(version: number): void {
+  /** Somebody says what the version is. */
+  learn(version: number): void {
     const isNew = this.#version !== undefined && this.#version !== version;
     this.#version = version;
     if (isNew) {

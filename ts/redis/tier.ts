@@ -4,9 +4,13 @@
  */
 import { TierError } from "../errors.js";
 import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp, TierStats, TierWrite } from "../tier.js";
+import type { Backplane, BackplaneOptions } from "./backplane/backplane.js";
+import { createBackplane } from "./backplane/create.js";
+import { nodesOf } from "./backplane/nodes.js";
 import { type Attempt, Calls } from "./calls.js";
 import { compress } from "./compression.js";
-import { Compression, type Stored } from "./format.js";
+import { Echoes } from "./echoes.js";
+import { Compression, NO_REVISION, type Stored } from "./format.js";
 import { KeyNames } from "./keys.js";
 import { Lookups } from "./lookups.js";
 import type { ResolvedTierOptions } from "./options.js";
@@ -27,6 +31,8 @@ export class RedisTier implements Tier {
   readonly #state: SharedState;
   readonly #lookups: Lookups;
   readonly #order: WriteOrder;
+  readonly #echoes: Echoes;
+  readonly #backplane: Backplane;
   readonly #owner: WriteOwner;
   readonly #touched = new Set<string>();
   #host: TierHost | undefined = undefined;
@@ -44,10 +50,18 @@ export class RedisTier implements Tier {
     this.#state = new SharedState(this.#names, isCluster, () => this.#host?.invalidateAll());
     this.#order = new WriteOrder(options.writesMax);
     this.#owner = { state: this.#state, names: this.#names, isCluster };
+    const shared = { calls: this.#calls, state: this.#state, names: this.#names };
+    this.#echoes = new Echoes(
+      { ...shared, clock: options.clock },
+      {
+        invalidate: (keys) => this.#host?.invalidate(keys),
+        invalidateTags: (tags) => this.#host?.invalidateTags(tags),
+      },
+    );
+    this.#backplane = createBackplane(this.#backplaneOptions());
     this.#lookups = new Lookups({
-      calls: this.#calls,
-      state: this.#state,
-      names: this.#names,
+      ...shared,
+      echoes: this.#echoes,
       valueBytesMax: options.valueBytesMax,
       failed: (operation, error) => this.#report({ type: "error", operation, error }),
     });
@@ -55,6 +69,13 @@ export class RedisTier implements Tier {
 
   attach(host: TierHost): void {
     this.#host = host;
+    this.#backplane.start({
+      invalidate: (keys) => this.#echoes.changed(keys),
+      invalidateTags: (tags) => this.#echoes.changedTags(tags),
+      invalidateAll: () => host.invalidateAll(),
+      versionChanged: (version) => this.#state.learn(version),
+      report: (event) => host.report(event),
+    });
   }
 
   get(key: string, how: TierLookUp): Promise<TierAnswer> {
@@ -75,11 +96,15 @@ export class RedisTier implements Tier {
     }
     return this.#write("set", [key], async () => {
       const stored = await this.#compressed(entry);
-      return this.#calls.attempt("set", async (attempt) => {
-        const isStored = await store(this.#owner, attempt, key, entry, stored, condition);
-        this.#writes += isStored ? 1 : 0;
-        return isStored;
+      const write = this.#calls.attempt("set", async (attempt) => {
+        const revision = await store(this.#owner, attempt, key, entry, stored, condition);
+        if (revision !== undefined) {
+          this.#writes++;
+          await this.#backplane.publish({ keys: [key] });
+        }
+        return revision;
       });
+      return (await this.#echoes.changing([key], write, (revision) => revision)) !== undefined;
     });
   }
 
@@ -87,11 +112,24 @@ export class RedisTier implements Tier {
     if (keys.length === 0) {
       return Promise.resolve();
     }
-    return this.#change("delete", keys, (attempt) => remove(this.#owner, attempt, keys));
+    return this.#write("delete", keys, () => {
+      const write = this.#calls.attempt("delete", async (attempt) => {
+        await remove(this.#owner, attempt, keys);
+        await this.#backplane.publish({ keys });
+      });
+      return this.#echoes.changing(keys, write, () => NO_REVISION);
+    });
   }
 
   async expire(key: string): Promise<void> {
-    await this.#change("expire", [key], (attempt) => expire(this.#owner, attempt, key));
+    await this.#write("expire", [key], () => {
+      const write = this.#calls.attempt("expire", async (attempt) => {
+        const revision = await expire(this.#owner, attempt, key);
+        await this.#backplane.publish({ keys: [key] });
+        return revision;
+      });
+      return this.#echoes.changing([key], write, (revision) => revision);
+    });
   }
 
   deletePattern(pattern: string): Promise<number> {
@@ -100,33 +138,50 @@ export class RedisTier implements Tier {
         this.#calls.attempt("deletePattern", body);
       const { version } = await step((attempt) => this.#state.current(attempt));
       const { isCluster } = this.#owner;
+      const publish = (keys: readonly string[]): Promise<void> => this.#backplane.publish({ keys });
       const walks = this.#calls.connection
         .masters()
-        .map((master) => deleteOn(master, this.#names, version, pattern, isCluster, step, async () => undefined));
+        .map((master) => deleteOn(master, this.#names, version, pattern, isCluster, step, publish));
       const counts = await Promise.all(walks);
       return counts.reduce((sum, count) => sum + count, 0);
     });
   }
 
   async invalidateTags(tags: readonly string[]): Promise<void> {
-    if (tags.length > 0) {
-      await this.#change("invalidateTags", "everything", (attempt) => this.#state.invalidateTags(attempt, tags));
+    if (tags.length === 0) {
+      return;
     }
+    await this.#write("invalidateTags", "everything", () => {
+      const write = this.#calls.attempt("invalidateTags", async (attempt) => {
+        const clock = await this.#state.invalidateTags(attempt, tags);
+        await this.#backplane.publish({ tags });
+        return clock;
+      });
+      return this.#echoes.changingTags(tags, write, (clock) => clock);
+    });
   }
 
-  async bumpVersion(): Promise<void> {
-    await this.#change("bumpVersion", "everything", (attempt) => this.#state.bumpVersion(attempt));
+  bumpVersion(): Promise<void> {
+    return this.#write("bumpVersion", "everything", () =>
+      this.#calls.attempt("bumpVersion", async (attempt) => {
+        const version = await this.#state.bumpVersion(attempt);
+        await this.#backplane.publish({ version });
+      }),
+    );
   }
 
   async release(key: string, lease: string): Promise<void> {
     const parsed = parseLease(lease);
-    if (parsed !== undefined) {
-      const { token, moment } = parsed;
-      // Errors are counted and reported where they happen; the lease ends by itself.
-      await this.#change("release", [key], (attempt) => release(this.#owner, attempt, key, token, moment)).catch(
-        () => undefined,
-      );
+    if (parsed === undefined) {
+      return;
     }
+    const write = (): Promise<unknown> => {
+      const { token, moment } = parsed;
+      const released = this.#calls.attempt("release", (attempt) => release(this.#owner, attempt, key, token, moment));
+      return this.#echoes.changing([key], released, (revision) => revision);
+    };
+    // Errors are counted and reported where they happen; the lease ends by itself.
+    await this.#write("release", [key], write).catch(() => undefined);
   }
 
   async touch(keys: readonly string[]): Promise<void> {
@@ -146,20 +201,42 @@ export class RedisTier implements Tier {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#order.settled().then(() => this.#calls.close());
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
   stats(): TierStats {
     const { hits, misses, undecodable } = this.#lookups.counters;
     const { errors, timeouts, skipped } = this.#calls.counters;
+    const { messages, gaps } = this.#backplane.stats();
     return {
       name: this.name,
       ...{ hits, misses, writes: this.#writes, errors: errors + undecodable, timeouts, undecodable, skipped },
       breaker: this.#calls.breakerState,
-      coherence: "ttl-only",
-      messages: 0,
-      gaps: 0,
+      coherence: this.#backplane.coherence,
+      messages,
+      gaps,
+    };
+  }
+
+  async #close(): Promise<void> {
+    await this.#order.settled();
+    await this.#backplane.close();
+    await this.#calls.close();
+  }
+
+  #backplaneOptions(): BackplaneOptions {
+    const { client } = this.#calls.connection;
+    return {
+      mode: this.#options.coherence,
+      prefix: this.#options.prefix,
+      keyOf: (name) => {
+        const found = this.#names.parse(name.toString());
+        return found?.type === "entry" ? found.key : undefined;
+      },
+      nodes: nodesOf(client),
+      commands: { call: (command, ...parts) => this.#calls.connection.send(command, parts) },
+      clock: this.#options.clock,
     };
   }
 
@@ -175,11 +252,6 @@ export class RedisTier implements Tier {
       return this.#lookups.missed();
     }
     return this.#lookups.get(question, deadline);
-  }
-
-  /** A write of one attempt. */
-  #change<T>(operation: string, concern: Concern, body: (attempt: Attempt) => Promise<T>): Promise<T> {
-    return this.#write(operation, concern, () => this.#calls.attempt(operation, body));
   }
 
   /** A write in its turn. */

@@ -5,7 +5,7 @@
 import { TierError } from "../errors.js";
 import type { TierEntry } from "../tier.js";
 import type { Attempt } from "./calls.js";
-import { encode, type Stored } from "./format.js";
+import { encode, NO_REVISION, type Stored } from "./format.js";
 import type { KeyNames } from "./keys.js";
 import { EXPIRE, RELEASE, STORE } from "./scripts.js";
 import { groupBySlot } from "./slots.js";
@@ -30,7 +30,7 @@ export interface Condition {
 /** Keys in one command: more would hold up others at Redis. */
 const KEYS_PER_COMMAND = 512;
 
-/** Stores an entry. False: not stored, as its condition does not hold. */
+/** Stores an entry; its revision, or `undefined` where it was not stored, as its condition does not hold. */
 export async function store(
   owner: WriteOwner,
   attempt: Attempt,
@@ -38,21 +38,21 @@ export async function store(
   entry: TierEntry,
   stored: Stored,
   condition: Condition,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const { moment } = condition;
   if (entry.tags.length === 0 && owner.state.version !== undefined && moment === undefined) {
     return atVersion(owner, attempt, (version) => storeAt(owner, attempt, version, key, entry, stored, condition, 0));
   }
   const { version, clock } = await owner.state.current(attempt);
   if (moment !== undefined && moment.version !== version) {
-    return false;
+    return undefined;
   }
   const asOf = moment?.clock ?? clock;
   if (entry.tags.length > 0) {
     const { pxMs } = encode(entry, NOTHING_STORED, 0);
     const invalidatedAt = await owner.state.keepTags(attempt, entry.tags, clock, pxMs);
     if (invalidatedAt > asOf) {
-      return false;
+      return undefined;
     }
   }
   return storeAt(owner, attempt, version, key, entry, stored, condition, asOf);
@@ -69,12 +69,13 @@ async function storeAt(
   stored: Stored,
   { moment, token }: Condition,
   clock: number,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const { head, tail, pxMs } = encode(entry, stored, clock);
   const what = token !== undefined ? "lease" : moment !== undefined ? "revision" : "any";
   const operand = token ?? Buffer.from(moment?.revision ?? "", "hex");
   const args = [what, operand, String(pxMs), head, tail];
-  return Number(await attempt.script(STORE, [owner.names.entry(version, key)], args)) === 1;
+  const revision = (await attempt.script(STORE, [owner.names.entry(version, key)], args)) as Buffer;
+  return revision.byteLength > 0 ? revision.toString("hex") : undefined;
 }
 
 /** Deletes keys, and with them the leases on them. */
@@ -85,20 +86,24 @@ export function remove(owner: WriteOwner, attempt: Attempt, keys: readonly strin
   });
 }
 
-/** Makes a key stale from now on. */
-export function expire(owner: WriteOwner, attempt: Attempt, key: string): Promise<unknown> {
-  return atVersion(owner, attempt, (version) => attempt.script(EXPIRE, [owner.names.entry(version, key)]));
+/** Makes a key stale from now on; its revision then. */
+export function expire(owner: WriteOwner, attempt: Attempt, key: string): Promise<string> {
+  return atVersion(owner, attempt, async (version) => {
+    const revision = (await attempt.script(EXPIRE, [owner.names.entry(version, key)])) as Buffer;
+    return revision.toString("hex");
+  });
 }
 
-/** Gives a lease back. */
+/** Gives a lease back; the key's revision then, or `undefined` where it was no longer the caller's. */
 export async function release(
   owner: WriteOwner,
   attempt: Attempt,
   key: string,
   token: Buffer,
   moment: Moment,
-): Promise<void> {
-  await attempt.script(RELEASE, [owner.names.entry(moment.version, key)], [token]);
+): Promise<string | undefined> {
+  const outcome = Number(await attempt.script(RELEASE, [owner.names.entry(moment.version, key)], [token]));
+  return outcome === 0 ? undefined : outcome === 1 ? NO_REVISION : moment.revision;
 }
 
 /** Tells Redis' eviction that keys are in use. */
