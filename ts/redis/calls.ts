@@ -108,10 +108,10 @@ export class Calls {
       throw new TierError("ERR_TIER", this.#whySkipped(operation), { operation });
     }
     const due = deadline ?? this.startDeadline();
-    const work = this.#begin(body, due);
+    const work = due.race(this.#begin(body, due));
     this.#running.add(work);
     try {
-      const result = await due.race(work);
+      const result = await work;
       this.#breaker.succeeded();
       return result;
     } catch (error) {
@@ -135,6 +135,18 @@ export class Calls {
     const reply = this.connection.send(name, args, node);
     reply.then(settled, settled);
     return reply;
+  }
+
+  /** A command beside all operations, by a deadline of its own. It is not counted, nor is the breaker asked. */
+  single(name: string, args: readonly Argument[]): Promise<unknown> {
+    const deadline = this.startDeadline();
+    return deadline.race(this.connection.send(name, args)).finally(() => deadline.end());
+  }
+
+  /** Redis has refused a part of an operation, which goes on without. */
+  refused(operation: string, error: Error): void {
+    this.counters.errors++;
+    this.#listener.failed(operation, error);
   }
 
   /** Waits for what is under way, and lets go of the connection. */
@@ -209,11 +221,10 @@ function isOutage(error: unknown): boolean {
   if (error instanceof DeadlinePassed || error instanceof NotConnectedError) {
     return true;
   }
-  const isReplyError = error instanceof Error && error.name === "ReplyError";
-  return !isReplyError || OUTAGES.some((code) => isReply(error, code));
+  return !isReply(error) || OUTAGES.some((code) => isReply(error, code));
 }
 
-/** Whether Redis answered with an error of this code. */
-export function isReply(error: unknown, code: string): boolean {
+/** Whether Redis answered with an error, or with one of this code. */
+export function isReply(error: unknown, code = ""): boolean {
   return error instanceof Error && error.name === "ReplyError" && error.message.startsWith(code);
 }

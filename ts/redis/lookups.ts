@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { TierAnswer, TierEntry } from "../tier.js";
-import type { Attempt, Calls } from "./calls.js";
+import { type Attempt, type Calls, isReply } from "./calls.js";
 import { decompress } from "./compression.js";
 import type { Deadline } from "./deadlines.js";
 import type { Echoes } from "./echoes.js";
@@ -237,7 +237,20 @@ export class Lookups {
     return ({ entry, clock }) => entry.tags.every((tag) => (times.get(tag) ?? Number.POSITIVE_INFINITY) <= clock);
   }
 
+  /** Where Redis refuses (its memory is full, it is a replica), what was found is good all the same. */
   async #lease(attempt: Attempt, found: Found): Promise<Found> {
+    try {
+      return await this.#takeLease(attempt, found);
+    } catch (error) {
+      if (!isReply(error)) {
+        throw error;
+      }
+      this.#owner.calls.refused("lease", error as Error);
+      return found;
+    }
+  }
+
+  async #takeLease(attempt: Attempt, found: Found): Promise<Found> {
     const { question, state, revision: seen } = found;
     const token = randomBytes(TOKEN_BYTES);
     const name = this.#owner.names.entry(state.version, question.key);

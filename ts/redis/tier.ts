@@ -235,7 +235,7 @@ export class RedisTier implements Tier {
         return found?.type === "entry" ? found.key : undefined;
       },
       nodes: nodesOf(client),
-      commands: { call: (command, ...parts) => this.#calls.connection.send(command, parts) },
+      commands: { call: (command, ...parts) => this.#calls.single(command, parts) },
       clock: this.#options.clock,
     };
   }
