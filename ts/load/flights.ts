@@ -365,6 +365,10 @@ export class Flights {
 
   #writeTier(flight: Flight, { snapshot, envelope, ttlMs }: LoadedValue): Promise<unknown> | undefined {
     const { key, lease, asOf, owner } = flight;
+    if (envelope.dependsOn.length > 0) {
+      // The second tier does not know what depends on what: it would keep what this process invalidates.
+      return undefined;
+    }
     flight.lease = undefined;
     const entry: TierEntry = {
       ...snapshot.packed,
