@@ -9,7 +9,7 @@ import type { Order, Report, Role } from "./messages.js";
 /** Reads between two turns of the event loop: as a service that answers several requests at once. */
 const READS_PER_TURN = 20;
 /** Far more than any machine needs, and still an end. */
-const CONVERGE_MS_MAX = 30_000;
+const CONVERGE_MS_MAX = 20_000;
 
 const role = JSON.parse(process.argv[2] as string) as Role;
 const random = new Random(role.seed);
@@ -37,10 +37,11 @@ async function readOn(): Promise<void> {
 }
 
 async function writeOn(): Promise<void> {
-  for (let value = 1; isRunning; ) {
+  while (isRunning) {
     const key = random.below(role.keyCount);
     // Where the outcome is not known, the key gets another value, until one is there for certain.
-    for (let isStored = false; !isStored; value++) {
+    for (let isStored = false; !isStored; ) {
+      const value = attempts.length + 1;
       attempts.push([value, key]);
       isStored = await cache.set(`key ${key}`, value).then(
         () => true,
@@ -77,11 +78,11 @@ async function obey(order: Order): Promise<void> {
   } else if (order.type === "stop") {
     isRunning = false;
     await work;
-    tell({ type: "stopped", attempts, expected: stored });
+    tell({ type: "stopped", expected: stored });
+  } else if (order.type === "converge") {
+    tell({ type: "converged", hasConverged: await converge(order.expected) });
   } else {
-    const hasConverged = await converge(order.expected);
-    const { pairs, reads } = history;
-    tell({ type: "converged", hasConverged, pairs, reads, hits, gaps: cache.gaps(), coherence: cache.coherence() });
+    tell({ type: "told", attempts, pairs: history.pairs, reads: history.reads, hits, gaps: cache.gaps() });
   }
 }
 
