@@ -4,13 +4,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { bundle } from "../support/bundle.js";
+import { MapOverRedis } from "../support/coherence/cache.js";
 import { judge } from "../support/coherence/history.js";
 import type { Order, Report, Role } from "../support/coherence/messages.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { Random } from "../support/random.js";
 import { startRedis } from "../support/redis.js";
+import { until } from "../support/wait.js";
 
 const SECONDS = Number(process.env["NEARCACHE_CHAOS_SECONDS"] ?? 4);
 const SEED = Number(process.env["NEARCACHE_CHAOS_SEED"] ?? 1);
@@ -99,11 +101,11 @@ async function disturb(proxy: TcpProxy, random: Random): Promise<Fault> {
 
 /** Faults at each process, independently, until the time is over. Their names. */
 async function disturbAll(members: readonly Member[], seconds: number, seed: number): Promise<Fault[]> {
-  const until = performance.now() + 1_000 * seconds;
+  const endsAt = performance.now() + 1_000 * seconds;
   const names: Fault[] = [];
   const disturbOne = async ({ proxy }: Member, index: number): Promise<void> => {
     const random = new Random(seed * 100 + index);
-    while (performance.now() < until) {
+    while (performance.now() < endsAt) {
       await pause(random.below(400));
       names.push(await disturb(proxy, random));
     }
@@ -146,10 +148,10 @@ async function tryRound(members: readonly Member[], seed: number) {
 async function tryOut(mode: Role["mode"]) {
   const members = await startMembers(mode, SEED);
   const rounds: Awaited<ReturnType<typeof tryRound>>[] = [];
-  const until = performance.now() + 1_000 * SECONDS;
+  const endsAt = performance.now() + 1_000 * SECONDS;
   do {
     rounds.push(await tryRound(members, SEED * 1_000 + rounds.length));
-  } while (performance.now() < until && rounds.at(-1)?.hasConverged.every(Boolean));
+  } while (performance.now() < endsAt && rounds.at(-1)?.hasConverged.every(Boolean));
   const tales = await ask(members, { type: "tell" }, "told");
   const attempts = tales[0]?.attempts ?? [];
   const faults = rounds.flatMap((round) => round.faults);
@@ -195,6 +197,34 @@ describe("four processes under faults", () => {
     expect(Object.values(figures.faults).filter((count) => count > 0).length, shown).toBeGreaterThan(3);
   });
 });
+
+test.each(["tracking", "stream"] as const)(
+  "a reply that is older than the message about it is not kept (%s)",
+  async (mode) => {
+    const server = await startRedis();
+    const proxy = await startProxy(server.port);
+    const writer = new MapOverRedis(mode, server.port);
+    const reader = new MapOverRedis(mode, proxy.port, server.port, 20_000);
+    const invalidate = vi.spyOn(reader, "invalidate");
+    await until(() => writer.coherence() === mode && reader.coherence() === mode, "not in force");
+    await until(async () => writer.set("key", 1).then(() => true), "not written");
+    await until(async () => (await reader.get("key")) === 1, "not read");
+    reader.invalidateAll();
+    // The request gets through, the reply does not.
+    const reads = async () => /cmdstat_get:calls=(\d+)/.exec(await server.client().info("commandstats"))?.[1];
+    const before = await reads();
+    for (const connection of proxy.connections) connection.blackhole("toClient");
+    const old = reader.get("key");
+    await until(async () => (await reads()) !== before, "Redis was not asked");
+    const told = invalidate.mock.calls.length;
+    await writer.set("key", 2);
+    await until(() => invalidate.mock.calls.length > told, "the change is not told");
+    proxy.heal();
+    expect(await old).toBe(1);
+    expect(await reader.get("key")).toBe(2);
+    await Promise.all([writer.close(), reader.close()]);
+  },
+);
 
 describe("the judge", () => {
   const written = new Map([

@@ -26,9 +26,10 @@ export class MapOverRedis implements CoherentCache, BackplaneHost {
   readonly #generations = new Uint32Array(STRIPES);
   #generation = 0;
 
-  constructor(mode: "tracking" | "stream", port: number) {
+  /** Data and changes may go different ways. */
+  constructor(mode: "tracking" | "stream", port: number, changesPort = port, commandTimeout = 200) {
     this.#client = new Redis({
-      ...{ host: "127.0.0.1", port, connectTimeout: 500, commandTimeout: 200, socketTimeout: 500 },
+      ...{ host: "127.0.0.1", port, connectTimeout: 500, commandTimeout, socketTimeout: 2.5 * commandTimeout },
       ...{ enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
       retryStrategy: (times) => Math.min(200, 20 * times),
     });
@@ -38,7 +39,7 @@ export class MapOverRedis implements CoherentCache, BackplaneHost {
       prefix: PREFIX,
       entryPrefix: ENTRY,
       keyOf: (name) => (name.toString().startsWith(ENTRY) ? name.toString().slice(ENTRY.length) : undefined),
-      nodes: { nodes: () => [{ host: "127.0.0.1", port }] },
+      nodes: { nodes: () => [{ host: "127.0.0.1", port: changesPort }] },
       commands: this.#client,
     });
     this.#backplane.start(this);
