@@ -94,6 +94,7 @@ export function newBackplane(server: RedisServer, options: TestOptions = {}): Te
   const backplane = createBackplane({
     mode: "auto",
     prefix: PREFIX,
+    entryPrefix: ENTRY.toString(),
     keyOf,
     nodes: { nodes: () => [address] },
     commands: client ?? { call: () => Promise.reject(new Error("none")) },

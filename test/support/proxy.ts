@@ -1,5 +1,6 @@
 // A TCP proxy that does to connections what networks do: it delays, cuts, closes one half, and holds everything back. What
-// is held back is not lost: as with a network that is gone for a while, it arrives when the connection heals.
+// is held back is not lost: as with a network that is gone for a while, it arrives when the connection heals. Only what a
+// client had sent on a connection that it gave up meanwhile never arrives.
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll } from "vitest";
@@ -114,7 +115,11 @@ export class ProxyConnection {
     this.#client = client;
     this.#server = connect({ port: targetPort, host: "127.0.0.1", allowHalfOpen: true });
     this.#onEnd = onEnd;
-    this.#lanes = { toServer: new Lane(client, this.#server), toClient: new Lane(this.#server, client) };
+    this.#lanes = {
+      // A client's end has to be noticed also while nothing gets through, so what it sends is always read.
+      toServer: new Lane(client, this.#server, { isAlwaysRead: true, onEndWhileHeld: () => this.cut() }),
+      toClient: new Lane(this.#server, client, { isAlwaysRead: false, onEndWhileHeld: () => undefined }),
+    };
     for (const socket of [client, this.#server]) {
       socket.setNoDelay(true);
       socket.on("error", () => this.cut());
@@ -169,21 +174,31 @@ export class ProxyConnection {
   }
 }
 
+interface LaneOptions {
+  readonly isAlwaysRead: boolean;
+  readonly onEndWhileHeld: () => void;
+}
+
 /** One direction: what comes out of one socket goes into the other, later or not at all for now. */
 class Lane {
   delayMs = 0;
   readonly #to: Socket;
   readonly #from: Socket;
+  readonly #options: LaneOptions;
   /** Pieces on their way, and when they are due; `undefined` is the end. */
   readonly #queue: { due: number; bytes: Buffer | undefined }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isHeld = false;
 
-  constructor(from: Socket, to: Socket) {
+  constructor(from: Socket, to: Socket, options: LaneOptions) {
     this.#from = from;
     this.#to = to;
+    this.#options = options;
     from.on("data", (bytes: Buffer) => this.#push(bytes));
-    from.on("end", () => this.#push(undefined));
+    from.on("end", () => {
+      if (this.#isHeld) options.onEndWhileHeld();
+      this.#push(undefined);
+    });
     to.on("drain", () => {
       if (!this.#isHeld) from.resume();
     });
@@ -191,7 +206,7 @@ class Lane {
 
   hold(): void {
     this.#isHeld = true;
-    this.#from.pause();
+    if (!this.#options.isAlwaysRead) this.#from.pause();
   }
 
   release(): void {

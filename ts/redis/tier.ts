@@ -73,7 +73,7 @@ export class RedisTier implements Tier {
       invalidate: (keys) => this.#echoes.changed(keys),
       invalidateTags: (tags) => this.#echoes.changedTags(tags),
       invalidateAll: () => host.invalidateAll(),
-      versionChanged: (version) => this.#state.learn(version),
+      versionChanged: (version) => this.#state.heard(version),
       report: (event) => host.report(event),
     });
   }

@@ -89,6 +89,8 @@ export interface BackplaneOptions {
   readonly mode: "auto" | Coherence;
   /** What the names of all our keys in Redis begin with. */
   readonly prefix: string;
+  /** What the names of entries begin with, itself beginning with `prefix`: what else changes there is told to nobody. */
+  readonly entryPrefix: string;
   /** Which key of the cache an entry's name in Redis stands for; `undefined` for any other name. */
   readonly keyOf: (name: Buffer) => string | undefined;
   readonly nodes: NodeSource;
@@ -120,6 +122,7 @@ export const DEFAULT_SETTINGS: BackplaneSettings = {
 /** Options with everything filled in, as the parts share them. */
 export interface Context {
   readonly prefix: string;
+  readonly entryPrefix: string;
   readonly keyOf: (name: Buffer) => string | undefined;
   readonly nodes: NodeSource;
   readonly commands: Commands;

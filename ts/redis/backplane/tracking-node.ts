@@ -1,5 +1,5 @@
 /**
- * One server's part of tracking: a connection on which the server names every key under our prefix that changes, whoever
+ * One server's part of tracking: a connection on which the server names every entry of ours that changes, whoever
  * changes it. It is live from the moment when a change of our own making was seen to arrive. A ping with a deadline finds
  * what no closed socket tells; its answer comes after all changes before it, so nothing is older than one ping and one
  * deadline without being found out.
@@ -79,7 +79,7 @@ export class TrackingNode {
 
   /** One connection's life. Resolves, or rejects, with the reason of its end. */
   async #live(): Promise<Error> {
-    const { settings, clock, source, prefix } = this.#context;
+    const { settings, clock, source, entryPrefix } = this.#context;
     const connection = await Connection.open({
       address: this.#address,
       protocol: 3,
@@ -90,7 +90,9 @@ export class TrackingNode {
     });
     this.#connection = connection;
     if (this.#isClosed) return new ConnectionLost("closed by us");
-    await connection.send(["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", prefix]);
+    // Redis refuses prefixes of which one begins with the other.
+    const prefixes = this.#signals.prefix.startsWith(entryPrefix) ? [entryPrefix] : [entryPrefix, this.#signals.prefix];
+    await connection.send(["CLIENT", "TRACKING", "ON", "BCAST", ...prefixes.flatMap((prefix) => ["PREFIX", prefix])]);
     await this.#awaitPush(connection);
     this.isLive = true;
     this.#events.live();

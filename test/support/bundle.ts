@@ -1,0 +1,34 @@
+// TypeScript for processes of their own: bundled into one file that Node can run.
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "tsdown";
+import { afterAll } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** The path of the bundle, which is there until the test file has ended. Packages stay imports. */
+export async function bundle(script: URL): Promise<string> {
+  // Within node_modules, so that packages are found and nobody commits it.
+  const outDir = mkdtempSync(join(ROOT, "node_modules/.nearcache-bundle-"));
+  folders.push(outDir);
+  await build({
+    entry: { script: fileURLToPath(script) },
+    outDir,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    config: false,
+    dts: false,
+    clean: false,
+    fixedExtension: true,
+    hash: false,
+    logLevel: "error",
+  });
+  return join(outDir, "script.mjs");
+}

@@ -1,0 +1,96 @@
+// One of the processes of the proof of coherence: reads keys at random, and writes some if it is the writer, until it is told
+// to stop. See ../../redis/coherence.test.ts.
+import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
+import { Random } from "../random.js";
+import { type CoherentCache, MapOverRedis } from "./cache.js";
+import { History } from "./history.js";
+import type { Order, Report, Role } from "./messages.js";
+
+/** Reads between two turns of the event loop: as a service that answers several requests at once. */
+const READS_PER_TURN = 20;
+/** Far more than any machine needs, and still an end. */
+const CONVERGE_MS_MAX = 20_000;
+
+const role = JSON.parse(process.argv[2] as string) as Role;
+const random = new Random(role.seed);
+const history = new History(role.keyCount);
+const cache: CoherentCache = new MapOverRedis(role.mode, role.port);
+let hits = 0;
+let isRunning = false;
+/** The writer's: which key each value was meant for, and what was stored last for certain. */
+const attempts: [value: number, key: number][] = [];
+const stored = new Array<number>(role.keyCount).fill(0);
+
+async function read(key: number): Promise<number | undefined> {
+  const found = cache.get(`key ${key}`);
+  if (typeof found === "number") hits++;
+  const value = await found;
+  if (value !== undefined) history.saw(key, value);
+  return value;
+}
+
+async function readOn(): Promise<void> {
+  while (isRunning) {
+    await Promise.all(Array.from({ length: READS_PER_TURN }, () => read(random.below(role.keyCount))));
+    await turn();
+  }
+}
+
+async function writeOn(): Promise<void> {
+  while (isRunning) {
+    const key = random.below(role.keyCount);
+    // Where the outcome is not known, the key gets another value, until one is there for certain.
+    for (let isStored = false; !isStored; ) {
+      const value = attempts.length + 1;
+      attempts.push([value, key]);
+      isStored = await cache.set(`key ${key}`, value).then(
+        () => true,
+        () => pause(10, false),
+      );
+      if (isStored) {
+        stored[key] = value;
+        history.saw(key, value);
+      }
+    }
+    if (random.next() < 0.1) await turn();
+  }
+}
+
+async function converge(expected: readonly number[]): Promise<boolean> {
+  const started = performance.now();
+  for (let wrong = -1; wrong !== 0; ) {
+    wrong = 0;
+    for (const [key, value] of expected.entries()) {
+      if (((await read(key)) ?? 0) !== value) wrong++;
+    }
+    if (performance.now() - started > CONVERGE_MS_MAX) return false;
+    if (wrong !== 0) await pause(5);
+  }
+  return true;
+}
+
+let work: Promise<unknown> = Promise.resolve();
+
+async function obey(order: Order): Promise<void> {
+  if (order.type === "run") {
+    isRunning = true;
+    work = Promise.all([readOn(), ...(role.isWriter ? [writeOn()] : [])]);
+  } else if (order.type === "stop") {
+    isRunning = false;
+    await work;
+    tell({ type: "stopped", expected: stored });
+  } else if (order.type === "converge") {
+    tell({ type: "converged", hasConverged: await converge(order.expected) });
+  } else {
+    tell({ type: "told", attempts, pairs: history.pairs, reads: history.reads, hits, gaps: cache.gaps() });
+  }
+}
+
+function tell(report: Report): void {
+  process.send?.(report);
+}
+
+process.on("message", (order: Order) => void obey(order));
+process.on("disconnect", () => process.exit());
+while (cache.coherence() !== role.mode) await pause(5);
+tell({ type: "ready" });
