@@ -2,7 +2,6 @@
 // back and delayed at random. No process ever sees an older version of a key than it has already seen, and after the last
 // fault every process comes to see what was written last. `npm run chaos` runs it for longer.
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { bundle } from "../support/bundle.js";
@@ -19,6 +18,7 @@ const SEED = Number(process.env["NEARCACHE_CHAOS_SEED"] ?? 1);
 /** The short trial is part of every test run; the long one says something about time, too. */
 const IS_LONG = SECONDS > 10;
 const ROUND_SECONDS = 2;
+const REPORT_MS_MAX = 30_000;
 const PROCESSES = 4;
 const KEYS = 1_000;
 /** What has to hold on a machine of its own, in milliseconds since the last heal. */
@@ -39,12 +39,16 @@ class Member {
   readonly proxy: TcpProxy;
   readonly #child: ChildProcess;
   readonly #reports: Report[] = [];
+  #isOver = false;
 
   constructor(proxy: TcpProxy, role: Role) {
     this.proxy = proxy;
     this.#child = fork(script, [JSON.stringify(role)]);
     children.push(this.#child);
     this.#child.on("message", (report: Report) => this.#reports.push(report));
+    this.#child.on("exit", () => {
+      this.#isOver = true;
+    });
   }
 
   tell(order: Order): void {
@@ -52,12 +56,9 @@ class Member {
   }
 
   async report<T extends Report["type"]>(type: T): Promise<Extract<Report, { type: T }>> {
-    while (this.#reports.length === 0) {
-      const ended = once(this.#child, "exit").then(() => Promise.reject(new Error("a process has ended")));
-      await Promise.race([once(this.#child, "message"), ended]);
-    }
-    const report = this.#reports.shift() as Report;
-    if (report.type !== type) throw new Error(`${report.type} was reported instead of ${type}`);
+    await until(() => this.#reports.length > 0 || this.#isOver, `a process does not report ${type}`, REPORT_MS_MAX);
+    const report = this.#reports.shift();
+    if (report?.type !== type) throw new Error(`${report?.type ?? "the end"} came instead of ${type}`);
     return report as Extract<Report, { type: T }>;
   }
 }

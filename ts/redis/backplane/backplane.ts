@@ -79,7 +79,7 @@ export interface NodeSource {
   nodes(): readonly Address[];
 }
 
-/** The client that writes: an ioredis `Redis` or `Cluster` fits. */
+/** The client that writes: an ioredis `Redis` or `Cluster` fits. Every call must settle by itself, and soon. */
 export interface Commands {
   call(command: string, ...parts: string[]): Promise<unknown>;
 }
