@@ -56,6 +56,23 @@ export interface Cache<T> {
   set(key: string, value: T, options?: SetOptions | Duration): void;
 
   /**
+   * As {@link Cache.set}, but through the second tier first: resolves when the value is there and here, and nobody in this
+   * process reads it before. Without a second tier it is `set`.
+   * @throws {@link TierError} if the second tier could not store it, or did not say so in time: it is not known then whether
+   * it has it, and this process has nothing. Otherwise what {@link Cache.set} throws.
+   * @example `await balances.store("account:7", balance);`
+   */
+  store(key: string, value: T, options?: SetOptions | Duration): Promise<void>;
+
+  /**
+   * As {@link Cache.delete}, through the second tier first: resolves when the key is gone there and here.
+   * @returns Whether it was in the shared store.
+   * @throws {@link TierError}, as {@link Cache.store} does. The key is gone here in any case.
+   * @example `await sessions.remove(id);`
+   */
+  remove(key: string): Promise<boolean>;
+
+  /**
    * Whether a key is there and has not expired. Not counted. Cost: one native call.
    * @example `if (!seen.has(id)) seen.set(id, true);`
    */

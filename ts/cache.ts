@@ -31,8 +31,9 @@ import {
 } from "./options.js";
 import { matcher, prefixOfPattern } from "./pattern.js";
 import { buildStats, type CacheStats } from "./stats.js";
+import type { TierEntry } from "./tier.js";
 import { type Duration, parseDuration } from "./units.js";
-import { Kind, newScratch, Values } from "./values.js";
+import { Kind, newScratch, type Snapshot, Values } from "./values.js";
 
 /** One in so many reads of the shared store, less one, is looked at. */
 const SAMPLED_MASK = 255;
@@ -159,6 +160,33 @@ class NearCache<T> implements Cache<T> {
     } else {
       this.#writeWhole(key, value, options);
     }
+  }
+
+  async store(key: string, value: T, options?: SetOptions | Duration): Promise<void> {
+    const second = this.#second;
+    const write = this.#prepare(value, options);
+    const entry = write === undefined ? undefined : tierEntryOf(write);
+    if (second === undefined || write === undefined || entry === undefined) {
+      this.set(key, value, options);
+      await second?.flush();
+      return;
+    }
+    const store = (token: number): void => {
+      const { snapshot, envelope, totalMs } = write;
+      this.#entries.store(key, token, snapshot, envelope, totalMs, 0);
+    };
+    await this.#flights.change(this.#loading, key, () => second.change(key, (tier) => tier.set(key, entry, {})), store);
+  }
+
+  async remove(key: string): Promise<boolean> {
+    const second = this.#second;
+    const isThere = this.has(key);
+    if (second === undefined) {
+      return this.delete(key);
+    }
+    const remove = () => second.change(key, (tier) => tier.delete([key]));
+    await this.#flights.change(this.#loading, key, remove, () => undefined);
+    return isThere;
   }
 
   has(key: string): boolean {
@@ -543,10 +571,32 @@ class NearCache<T> implements Cache<T> {
 
   /** Stores a value with all that `set` may be told, in both tiers. */
   #writeWhole(key: string, value: T, options: SetOptions | Duration | undefined): void {
-    const ttlMs = resolveTtl(options, this.#ttlMsMax, SET_OPTIONS);
-    if (ttlMs === 0) {
+    const write = this.#prepare(value, options);
+    if (write === undefined) {
       this.delete(key);
       return;
+    }
+    this.#call(() => {
+      const { snapshot, envelope, ttlMs, totalMs } = write;
+      if (hasNotes(envelope)) {
+        this.#entries.write(key, snapshot, envelope, totalMs);
+      } else {
+        this.values.write(key, value, ttlMs);
+      }
+      const entry = tierEntryOf(write);
+      if (entry === undefined) {
+        this.#second?.delete([key]);
+      } else {
+        void this.#second?.set(key, entry);
+      }
+    }, key);
+  }
+
+  /** What is to be stored of a value that is set; `undefined`: it is to be deleted. */
+  #prepare(value: T, options: SetOptions | Duration | undefined): Write | undefined {
+    const ttlMs = resolveTtl(options, this.#ttlMsMax, SET_OPTIONS);
+    if (ttlMs === 0) {
+      return undefined;
     }
     const given: SetOptions = typeof options === "object" ? options : {};
     const freshMs = ttlMs ?? this.#ttlMs;
@@ -557,24 +607,11 @@ class NearCache<T> implements Cache<T> {
     const envelope = newEnvelope(this.#clock.now() + freshMs, Number.isFinite(freshMs) ? staleForMs : 0);
     envelope.tags = given.tags === undefined ? [] : texts(given.tags, "tags");
     envelope.dependsOn = given.dependsOn === undefined ? [] : texts(given.dependsOn, "dependsOn");
-    this.#call(() => {
+    return this.#call(() => {
       envelope.stamp = this.#native.stamp();
       const snapshot = this.values.snapshot(value);
-      const hasNotes = envelope.tags.length > 0 || envelope.dependsOn.length > 0 || envelope.liveForMs > 0;
-      const totalMs = freshMs + envelope.liveForMs;
-      if (hasNotes) {
-        this.#entries.write(key, snapshot, envelope, totalMs);
-      } else {
-        this.values.write(key, value, ttlMs);
-      }
-      const { tags, dependsOn } = envelope;
-      if (dependsOn.length > 0) {
-        // The second tier does not know what depends on what: there it would outlive what it was built from.
-        this.#second?.delete([key]);
-      } else {
-        void this.#second?.set(key, { ...snapshot.packed, freshMs, liveMs: totalMs, loadMs: 0, tags });
-      }
-    }, key);
+      return { snapshot, envelope, ttlMs, freshMs, totalMs: freshMs + envelope.liveForMs };
+    });
   }
 
   #write(key: string, value: T, ttlMs: number | undefined): void {
@@ -631,6 +668,31 @@ class CacheWithoutL0<T> extends NearCache<T> {
       throw fromNative(error, key);
     }
   }
+}
+
+/** A value that is to be set. */
+interface Write {
+  readonly snapshot: Snapshot;
+  readonly envelope: Envelope;
+  /** What the call said; `undefined`: as the cache. */
+  readonly ttlMs: number | undefined;
+  readonly freshMs: number;
+  readonly totalMs: number;
+}
+
+/** Whether an entry of `set` has anything to remember. */
+function hasNotes({ tags, dependsOn, liveForMs }: Envelope): boolean {
+  return tags.length > 0 || dependsOn.length > 0 || liveForMs > 0;
+}
+
+/**
+ * As the second tier stores it; `undefined` for what is not to be there: the tier does not know what depends on what, and
+ * would keep it when what it was built from is gone.
+ */
+function tierEntryOf({ snapshot, envelope, freshMs, totalMs }: Write): TierEntry | undefined {
+  const { tags, dependsOn } = envelope;
+  const entry = { ...snapshot.packed, freshMs, liveMs: totalMs, loadMs: 0, tags };
+  return dependsOn.length > 0 ? undefined : entry;
 }
 
 const SET_OPTIONS = ["ttl", "tags", "dependsOn", "staleFor"];

@@ -216,3 +216,51 @@ test("keys that only this process reads are touched in the second tier", async (
   expect(touched).toHaveLength(1);
   vi.useRealTimers();
 });
+
+describe("store and remove", () => {
+  test("resolve when the second tier has the change, and the other process has heard of it", async () => {
+    const { store, a, b } = pair();
+    a.set("key", "old");
+    await a.flush();
+    expect(await b.getOrLoad("key", () => "loaded")).toBe("old");
+    await a.store("key", "new", { ttl: "10s", tags: ["tag"] });
+    expect([store.entries.has("key"), a.get("key"), b.get("key")]).toEqual([true, "new", undefined]);
+    expect(a.ttl("key")).toBe(10_000);
+    expect(await a.remove("key")).toBe(true);
+    expect([store.entries.has("key"), a.get("key")]).toEqual([false, undefined]);
+    await a.store("key", "never", 0);
+    expect([store.entries.has("key"), a.get("key")]).toEqual([false, undefined]);
+  });
+
+  test("reject if the tier can't, and then this process has nothing", async () => {
+    const { store, a } = pair();
+    a.set("key", "old");
+    await a.flush();
+    store.isDown = true;
+    await expect(a.store("key", "new")).rejects.toMatchObject({ code: "ERR_TIER", operation: "set" });
+    expect(a.get("key")).toBeUndefined();
+    await expect(a.remove("key")).rejects.toMatchObject({ code: "ERR_TIER", operation: "delete" });
+    store.isDown = false;
+    expect(await a.getOrLoad("key", () => "loaded")).toBe("old");
+  });
+
+  test("loads wait for them, and a load that was under way is not stored", async () => {
+    const { a } = pair();
+    const { loader, calls, call } = controlled<string>();
+    const early = a.getOrLoad("key", loader);
+    await settle();
+    const storing = a.store("key", "new");
+    const late = a.getOrLoad("key", loader);
+    call(0).resolve("old");
+    expect(await early).toBe("old");
+    await storing;
+    expect([await late, a.get("key"), calls.length]).toEqual(["new", "new", 1]);
+  });
+
+  test("without a second tier they are set and delete", async () => {
+    const { cache } = fatedCache<string>();
+    await cache.store("key", "value");
+    expect(cache.get("key")).toBe("value");
+    expect([await cache.remove("key"), await cache.remove("key")]).toEqual([true, false]);
+  });
+});

@@ -1,5 +1,5 @@
 // TypeScript for processes of their own: bundled into one file that Node can run.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "tsdown";
@@ -14,14 +14,17 @@ afterAll(() => {
 
 /** The path of the bundle, which is there until the test file has ended. Packages stay imports. */
 export async function bundle(script: URL): Promise<string> {
-  // Within node_modules, so that packages are found and nobody commits it.
-  const outDir = mkdtempSync(join(ROOT, "node_modules/.nearcache-bundle-"));
+  // Within the package, so that it and others are found, and where nobody commits it.
+  mkdirSync(join(ROOT, "target"), { recursive: true });
+  const outDir = mkdtempSync(join(ROOT, "target/nearcache-bundle-"));
   folders.push(outDir);
   await build({
     entry: { script: fileURLToPath(script) },
     outDir,
     format: "esm",
     platform: "node",
+    // The package itself is what was built, with its addon.
+    external: /^nearcache/,
     target: "node20.19",
     config: false,
     dts: false,

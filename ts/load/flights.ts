@@ -84,6 +84,37 @@ export class Flights {
     }
   }
 
+  /**
+   * Changes a key in the second tier, by `send`, and then here, by `store`: nobody in this process is given the new value
+   * before it is there, nor the old one after that. Loads of the key wait until it is done. Rejects as `send` does; it is
+   * not known then what the tier has, and the store has nothing.
+   */
+  async change(
+    owner: LoadOwner,
+    key: string,
+    send: () => Promise<unknown>,
+    store: (token: number) => void,
+  ): Promise<void> {
+    owner.discard(key);
+    // None, if another thread has begun to load it this instant: then that load is made void afterwards.
+    const token = Math.max(owner.claim(key, CLAIM_MS), VOID);
+    try {
+      await send();
+      if (token === VOID) {
+        owner.discard(key);
+      } else {
+        store(token);
+      }
+    } catch (error) {
+      owner.discard(key);
+      throw error;
+    } finally {
+      if (owner.release(key, token)) {
+        this.#wake.tell(key, { is: "stored" });
+      }
+    }
+  }
+
   /** A handle is closed: its callers are told so, and loads that nobody else waits for are aborted. */
   closeOwner(owner: LoadOwner, reason: unknown): void {
     for (const flight of this.#running) {

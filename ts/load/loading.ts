@@ -174,6 +174,10 @@ export class Loading implements LoadOwner {
     return this.#parts.native.stamp();
   }
 
+  discard(key: string): void {
+    this.#parts.call(() => this.#parts.native.delete(key), key);
+  }
+
   depend(keys: readonly string[]): void {
     this.#parts.native.depend(keys as string[]);
   }

@@ -45,6 +45,8 @@ export interface LoadOwner {
   /** The store's stamp; see tags. */
   stamp(): number;
 
+  /** Deletes a key from the store, and makes void what is being loaded of it. */
+  discard(key: string): void;
   /** From now on a write or delete of these keys invalidates what depends on them. */
   depend(keys: readonly string[]): void;
 

@@ -86,6 +86,13 @@ export class SecondTier {
     this.#sendForAll(this.tier.bumpVersion());
   }
 
+  /** As {@link set} and {@link delete}, but rejects if the tier could not do it. Waits for earlier changes of the key. */
+  async change(key: string, body: (tier: Tier) => Promise<unknown>): Promise<void> {
+    const sent = Promise.resolve(this.#changing.get(key)).then(() => body(this.tier));
+    this.#sendFor([key], sent);
+    await sent;
+  }
+
   /** Gives a lease back. */
   release(key: string, lease: string): void {
     this.#send(key, this.tier.release(key, lease));

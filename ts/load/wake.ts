@@ -58,8 +58,9 @@ export class Wake {
     }
   }
 
-  /** Tells the other threads. */
+  /** Tells the other threads, and whoever waits in this one. */
   tell(key: string, outcome: Outcome): void {
+    this.#wake(key, outcome);
     const channel = this.#open();
     try {
       channel?.postMessage({ key, outcome } satisfies Message);

@@ -2,9 +2,10 @@
 // to stop. See ../../redis/coherence.test.ts.
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { Random } from "../random.js";
-import { type CoherentCache, MapOverRedis } from "./cache.js";
+import type { CoherentCache } from "./cache.js";
 import { History } from "./history.js";
 import type { Order, Report, Role } from "./messages.js";
+import { NearcacheOverRedis } from "./nearcache.js";
 
 /** Reads between two turns of the event loop: as a service that answers several requests at once. */
 const READS_PER_TURN = 20;
@@ -14,7 +15,7 @@ const CONVERGE_MS_MAX = 20_000;
 const role = JSON.parse(process.argv[2] as string) as Role;
 const random = new Random(role.seed);
 const history = new History(role.keyCount);
-const cache: CoherentCache = new MapOverRedis(role.mode, role.port);
+const cache: CoherentCache = new NearcacheOverRedis(role.mode, role.port);
 let hits = 0;
 let isRunning = false;
 /** The writer's: which key each value was meant for, and what was stored last for certain. */
