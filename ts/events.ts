@@ -117,8 +117,13 @@ export class Events {
     }
   };
 
+  /** How often something happened. */
+  count(event: EventName): number {
+    return this.#counts.get(event) ?? 0;
+  }
+
   loadStats(): LoadStats {
-    const count = (event: EventName): number => this.#counts.get(event) ?? 0;
+    const count = (event: EventName): number => this.count(event);
     return {
       loads: count("load"),
       failures: count("loadFailed"),

@@ -34,7 +34,7 @@ export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified
 export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";
 export type { Refreshing } from "./load/refresher.js";
 export type { CacheOptions, L0Options, SetOptions, TtlOptions } from "./options.js";
-export type { CacheStats } from "./stats.js";
+export type { CacheStats, L2Stats } from "./stats.js";
 export type {
   BreakerState,
   Coherence,

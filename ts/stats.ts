@@ -38,7 +38,13 @@ export interface CacheStats {
   /** How long this handle's reads took. */
   readonly latency: LatencyStats;
   /** The second tier, if there is one. */
-  readonly l2: TierStats | undefined;
+  readonly l2: L2Stats | undefined;
+}
+
+/** What is known of a second tier. */
+export interface L2Stats extends TierStats {
+  /** How often its circuit breaker changed its state. */
+  readonly breakerChanges: number;
 }
 
 export function buildStats(native: NativeStats, l0: L0, events: Events, l2: TierStats | undefined): CacheStats {
@@ -58,6 +64,6 @@ export function buildStats(native: NativeStats, l0: L0, events: Events, l2: Tier
     l0: { hits: l0.hits, entries: l0.size },
     loads: events.loadStats(),
     latency: events.latencyStats(),
-    l2,
+    l2: l2 === undefined ? undefined : { ...l2, breakerChanges: events.count("breaker") },
   };
 }

@@ -84,6 +84,7 @@ describe("while Redis is away", () => {
     await traffic(20);
     await cache.flush();
     expect(cache.stats().l2?.writes).toBeGreaterThan(before);
+    expect(cache.stats().l2?.breakerChanges).toBe(states.length);
     expect(loads).toBeGreaterThan(0);
   });
 
