@@ -17,6 +17,7 @@ const NAMES = [
   "counts",
   "memory",
   "writes",
+  "load-hit",
   "percentiles",
   "gc-pause",
 ];

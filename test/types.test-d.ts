@@ -45,7 +45,8 @@ test("loaders may be synchronous or not, and may find nothing", () => {
     expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
     return undefined;
   });
-  users.getOrSet("key", () => undefined, { ttl: "1m", signal: new AbortController().signal });
+  users.getOrLoad("key", () => undefined, { ttl: "1m", signal: new AbortController().signal });
+  expectTypeOf(users.getOrSet("key", () => ({ id: 1, name: "" }))).toEqualTypeOf<User>();
   // @ts-expect-error: loads something else
   users.getOrLoad("key", () => 5);
 });

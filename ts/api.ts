@@ -1,6 +1,9 @@
 /** The face of a cache: what each method takes, gives, throws and costs. cache.ts is what stands behind it. */
-import type { Loader } from "./load.js";
-import type { LoadOptions, SetOptions } from "./options.js";
+import type { CacheEvents } from "./events.js";
+import type { BatchLoader, Loader } from "./load/context.js";
+import type { LoadOptions } from "./load/options.js";
+import type { Refreshing } from "./load/refresher.js";
+import type { SetOptions, TtlOptions } from "./options.js";
 import type { CacheStats } from "./stats.js";
 import type { Duration } from "./units.js";
 
@@ -38,7 +41,8 @@ export interface Cache<T> {
   /**
    * Stores a value. When it returns, every thread's next read of the key sees it.
    *
-   * @param options How long it lives, if not as long as the cache's `ttl`: `{ ttl: "30s" }`, or the duration itself.
+   * @param options How long it lives, if not as long as the cache's `ttl`: `{ ttl: "30s" }`, or the duration itself; its
+   * `tags`, the keys that it `dependsOn`, and for how long `getOrLoad` may serve it stale (`staleFor`).
    * @throws {@link ValueNotCacheableError} naming the path to what can't be stored, {@link ValueTooLargeError},
    * {@link InvalidTtlError}, {@link NoRoomError}. What was stored before then stays.
    *
@@ -82,7 +86,15 @@ export interface Cache<T> {
    * @throws {@link InvalidTtlError}
    * @example `sessions.touch(id, { ttl: "30m" });`
    */
-  touch(key: string, options?: SetOptions | Duration): boolean;
+  touch(key: string, options?: TtlOptions | Duration): boolean;
+
+  /**
+   * Makes an entry stale from now on: no read finds it, and the next `getOrLoad` loads it anew, but what it held is still
+   * there for `staleIfError` and for the loader's conditional request, for as long as it would have lived.
+   * @returns Whether it was there.
+   * @example `prices.expire("product:9");`
+   */
+  expire(key: string): boolean;
 
   /**
    * The values of several keys, in their order, `undefined` for those that are not there. Cost: as many `get`s.
@@ -115,7 +127,29 @@ export interface Cache<T> {
   deletePrefix(prefix: string): number;
 
   /**
-   * Deletes everything, for all threads.
+   * Deletes all keys that fit a pattern, in which `*` stands for any text. Keys that other threads add while it runs may
+   * stay. Cost: walks the whole store.
+   * @returns How many there were in the shared store.
+   * @example `users.deletePattern("user:*:profile");`
+   */
+  deletePattern(pattern: string): number;
+
+  /**
+   * Makes every entry that carries one of the tags unreachable, for all threads and, with a second tier, all processes.
+   * A load that is under way and carries one is not stored. Cost: that of a few look-ups, however many entries there are.
+   * @example `pages.invalidateTags("product:9", "homepage");`
+   */
+  invalidateTags(...tags: string[]): void;
+
+  /**
+   * Makes everything that was written so far unreachable, here and in the second tier, without going through it: for a new
+   * release whose values have another form.
+   * @example `pages.bumpVersion();`
+   */
+  bumpVersion(): void;
+
+  /**
+   * Deletes everything, for all threads; in a second tier, as {@link Cache.bumpVersion} does.
    * @example `users.clear();`
    */
   clear(): void;
@@ -137,30 +171,102 @@ export interface Cache<T> {
   readonly size: number;
 
   /**
-   * The value of a key, loaded and stored if it is not there. In this thread only one load per key runs at a time; whoever
-   * asks meanwhile gets its result.
+   * The value of a key, loaded and stored if it is not there. Among all threads of the process only one load per key runs
+   * at a time; whoever asks meanwhile gets its result.
    *
-   * The loader may return `undefined`, which is passed on and not cached (`null` is cached). What it throws reaches every
-   * caller that waits. If the key is written or deleted in this thread while it loads, or stored by another thread, the
-   * loaded value is not stored. A loaded value that is too large is passed on and not stored; one that could not come
-   * back as it is rejects with {@link ValueNotCacheableError}. Callers get the value as later readers do (frozen, or a
-   * copy each). Errors in the arguments reject, too.
+   * A value that is stale is served at once while one refresh runs (`staleFor`), or when its load fails or is too slow
+   * (`staleIfError`, `softTimeout`, `hardTimeout`); a value that is read often is refreshed before it expires (`beta`).
    *
-   * @param loader Called with the key and `{ signal }`, which aborts when no caller waits any more. If it never settles,
-   * its callers wait until their own `signal` aborts or the cache is closed.
-   * @param options `ttl`, and a `signal` that rejects this call only. The first caller's `ttl` counts.
+   * The loader may return `undefined`, which is passed on and not cached; `null` is cached for `negativeTtl`. What it
+   * throws reaches every caller that waits and has no stale value. If the key is written, deleted or invalidated while it
+   * loads, by whatever thread or process, the loaded value goes to those who waited and is not stored. A loaded value that
+   * is too large is passed on and not stored; one that could not come back as it is rejects with
+   * {@link ValueNotCacheableError}. Callers get the value as later readers do (frozen, or a copy each). Errors in the
+   * arguments reject, too; so does a loader that waits for its own key, with {@link LoadCycleError}.
+   *
+   * @param loader Called with the key and a {@link LoadContext}. Without one, the cache's own `loader` is called.
+   * @param options `ttl`, `tags`, how stale values are served, and a `signal` that rejects this call only. The first
+   * caller's options count for the load.
    * @example
    * ```ts
    * const user = await users.getOrLoad("user:42", (key, { signal }) => db.findUser(42, { signal }), {
    *   ttl: "10m",
-   *   signal: AbortSignal.timeout(2_000),
+   *   staleIfError: "1h",
+   *   hardTimeout: "2s",
    * });
    * ```
    */
   getOrLoad(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined>;
+  getOrLoad(key: string, options?: LoadOptions | Duration): Promise<T | undefined>;
 
-  /** The same as {@link Cache.getOrLoad}, under the name that other caches use. */
-  getOrSet(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined>;
+  /**
+   * The values of several keys, in their order; those that are not there are loaded in one call. Keys that another call
+   * is loading are not loaded again. A stale value is served as by {@link Cache.getOrLoad}.
+   * @param loader Returns a `Map` by key, or an array in the order of the keys that it was given. What is missing or
+   * `undefined` is not cached.
+   * @throws What the loader throws, and what {@link Cache.getOrLoad} rejects with.
+   * @example
+   * ```ts
+   * const found = await users.getManyOrLoad(["user:1", "user:2"], async (keys) => {
+   *   const rows = await db.findUsers(keys);
+   *   return new Map(rows.map((row) => [`user:${row.id}`, row]));
+   * });
+   * ```
+   */
+  getManyOrLoad(
+    keys: Iterable<string>,
+    loader: BatchLoader<T>,
+    options?: LoadOptions | Duration,
+  ): Promise<(T | undefined)[]>;
+
+  /**
+   * The value of a key; if it is not there, what `make` returns, which is stored. Synchronous: for values that are
+   * computed, not fetched.
+   * @throws What `make` throws, and what {@link Cache.set} throws; {@link InvalidArgumentError} if `make` returns a promise.
+   * @example `const pattern = patterns.getOrSet(source, (text) => compile(text));`
+   */
+  getOrSet(key: string, make: (key: string) => T, options?: SetOptions | Duration): T;
+
+  /**
+   * A function like `fn` that calls it by way of {@link Cache.getOrLoad}.
+   * @param options `key`, which makes a cache key of the arguments, and the options of {@link Cache.getOrLoad}.
+   * @example
+   * ```ts
+   * const findUser = users.wrap((id: number) => db.findUser(id), { key: (id) => `user:${id}`, ttl: "10m" });
+   * const user = await findUser(42);
+   * ```
+   */
+  wrap<A extends unknown[]>(
+    fn: (...args: A) => T | undefined | PromiseLike<T | undefined>,
+    options: { readonly key: (...args: A) => string } & LoadOptions,
+  ): (...args: A) => Promise<T | undefined>;
+
+  /**
+   * Loads keys now, and again every so often, so that no reader waits for them. A key that nobody has read since it was
+   * last loaded is left alone until somebody reads it again. Keeps no process alive.
+   * @param every Shorter than the entries' `ttl` less `jitter`.
+   * @param loader As of {@link Cache.getOrLoad}; without one, the cache's own. Failures are events (`loadFailed`).
+   * @example `const rates = cache.refreshEvery(["rate:EUR", "rate:USD"], "30s", (key) => api.rate(key));`
+   */
+  refreshEvery(keys: Iterable<string>, every: Duration, loader: Loader<T>, options?: LoadOptions): Refreshing;
+  refreshEvery(keys: Iterable<string>, every: Duration, options?: LoadOptions): Refreshing;
+
+  /**
+   * Calls `listener` when something happens that operators want to know; see {@link CacheEvents}. The same is published on
+   * the channels `nearcache:<event>` of `node:diagnostics_channel`. Reads and writes are no events.
+   * @example `cache.on("loadFailed", ({ key, error }) => log.warn({ key, error }, "load failed"));`
+   */
+  on<E extends keyof CacheEvents>(event: E, listener: (details: CacheEvents[E]) => void): this;
+
+  /** Undoes {@link Cache.on}. */
+  off<E extends keyof CacheEvents>(event: E, listener: (details: CacheEvents[E]) => void): this;
+
+  /**
+   * Waits until what this handle has sent to the second tier so far is stored there, or has failed. Never rejects; resolves
+   * at once where there is no second tier.
+   * @example `await cache.flush(); process.exit();`
+   */
+  flush(): Promise<void>;
 
   /**
    * Counters and sizes. Cost: some microseconds; for metrics, not for the hot path.

@@ -5,22 +5,37 @@
  * into the addon goes through a `try` that turns the addon's errors into ours.
  */
 import type { Cache, KeysOptions } from "./api.js";
-import { CacheClosedError, fromNative, InvalidArgumentError, NoRoomError, show, ValueTooLargeError } from "./errors.js";
+import { type Clock, monotonicClock } from "./clock.js";
+import { type Envelope, newEnvelope } from "./envelope.js";
+import { CacheClosedError, fromNative, InvalidArgumentError, show } from "./errors.js";
+import { type CacheEvents, Events } from "./events.js";
 import { L0 } from "./l0.js";
-import { acquireLoads, type Loader, type LoadOwner, type Loads, releaseLoads } from "./load.js";
-import { Header, loadNative, type NativeCache, type NativeModule } from "./native.js";
+import { type BatchLoader, type Loader, texts } from "./load/context.js";
+import { Entries } from "./load/entries.js";
+import type { Flights } from "./load/flights.js";
+import { undisputedUntil } from "./load/freshness.js";
+import { Loading } from "./load/loading.js";
+import type { LoadOptions } from "./load/options.js";
+import { Refresher, type Refreshing } from "./load/refresher.js";
+import { SecondTier } from "./load/second-tier.js";
+import { acquireFlights, releaseFlights } from "./load/shared.js";
+import { Header, loadNative, type NativeCache, type NativeModule, type RawValue } from "./native.js";
 import {
   type CacheOptions,
-  type LoadOptions,
+  checkTtl,
   type ResolvedOptions,
   resolveOptions,
   resolveTtl,
   type SetOptions,
+  type TtlOptions,
 } from "./options.js";
+import { matcher, prefixOfPattern } from "./pattern.js";
 import { buildStats, type CacheStats } from "./stats.js";
-import type { Duration } from "./units.js";
-import { newScratch, type Snapshot, Values } from "./values.js";
+import { type Duration, parseDuration } from "./units.js";
+import { Kind, newScratch, Values } from "./values.js";
 
+/** One in so many reads of the shared store, less one, is looked at. */
+const SAMPLED_MASK = 255;
 /** How many keys one call into the addon brings while iterating. */
 const SCAN_KEYS = 256;
 
@@ -41,10 +56,23 @@ const SCAN_KEYS = 256;
  * users.get("user:42"); // the user, in every worker thread that creates the same cache
  * ```
  */
-export function createCache<T = unknown>(options: CacheOptions): Cache<T> {
+export function createCache<T = unknown>(options: CacheOptions<T>): Cache<T> {
+  return createCacheWith<T>(options, { clock: monotonicClock, random: Math.random });
+}
+
+/** What tests bring instead of the real thing. L0 and the store's own expiry keep the engine's clock. */
+export interface Surroundings {
+  readonly clock: Clock;
+  /** From 0 to 1, 1 excluded. */
+  readonly random: () => number;
+}
+
+/** As {@link createCache}, with another clock and other dice. */
+export function createCacheWith<T>(options: CacheOptions<T>, surroundings: Surroundings): Cache<T> {
   const addon = loadNative();
   const resolved = resolveOptions(options, addon.limits);
-  return resolved.l0EntriesMax > 0 ? new NearCache<T>(addon, resolved) : new CacheWithoutL0<T>(addon, resolved);
+  const Class = resolved.l0EntriesMax > 0 ? NearCache<T> : CacheWithoutL0<T>;
+  return new Class(addon, resolved, surroundings);
 }
 
 class NearCache<T> implements Cache<T> {
@@ -53,13 +81,25 @@ class NearCache<T> implements Cache<T> {
   /** `native.get` by itself: the object is too large for V8 to give its members fixed places, so a look-up in it costs. */
   protected readonly nativeGet: NativeCache["get"];
   protected readonly values: Values;
-  readonly #loads: Loads;
-  readonly #owner: LoadOwner;
+  readonly #entries: Entries;
+  readonly #flights: Flights;
+  readonly #loading: Loading;
+  readonly #second: SecondTier | undefined;
+  readonly #events: Events;
+  readonly #clock: Clock;
   readonly #name: string | undefined;
+  readonly #ttlMs: number;
+  readonly #staleForMs: number;
+  readonly #beta: number;
   readonly #ttlMsMax: number;
+  readonly #tickMs: number;
+  /** What the entry remembers that the last read took from the store; `undefined` if it has nothing to. */
+  #envelope: Envelope | undefined = undefined;
+  readonly #refreshers = new Set<Refreshing>();
+  #sharedReads = 0;
   #isClosed = false;
 
-  constructor(addon: NativeModule, options: ResolvedOptions) {
+  constructor(addon: NativeModule, options: ResolvedOptions, { clock, random }: Surroundings) {
     const scratch = newScratch();
     this.#native = open(addon, options, scratch);
     this.nativeGet = this.#native.get;
@@ -68,12 +108,35 @@ class NearCache<T> implements Cache<T> {
     const signal = options.l0EntriesMax > 0 ? this.#native.signal() : null;
     this.#l0 = new L0(this.#native, signal, options.l0EntriesMax, addon.limits.tickMs);
     this.#ttlMsMax = addon.limits.ttlMsMax;
+    this.#tickMs = addon.limits.tickMs;
     this.#name = options.name;
-    this.#loads = acquireLoads(options.name);
-    this.#owner = {
-      snapshot: (value) => this.#call(() => this.values.snapshot(value)),
-      storeLoaded: (key, snapshot, ttlMs) => this.#storeLoaded(key, snapshot, ttlMs),
-    };
+    this.#clock = clock;
+    this.#ttlMs = options.ttlMs;
+    const { tier, policy } = options.loading;
+    this.#staleForMs = policy.staleForMs;
+    this.#beta = policy.beta;
+    this.#events = new Events(options.name);
+    const { note } = this.#events;
+    this.#second = tier === undefined ? undefined : new SecondTier(tier, this.#native, this.#events);
+    const second = this.#second;
+    if (second !== undefined) {
+      this.#l0.turned = (keys) => second.noteUses(keys);
+    }
+    this.#entries = new Entries(this.#native, this.values, clock, this.#ttlMsMax);
+    this.#flights = acquireFlights(options.name);
+    this.#loading = new Loading({
+      native: this.#native,
+      values: this.values,
+      entries: this.#entries,
+      flights: this.#flights,
+      tier: this.#second,
+      options: options.loading,
+      checkTtl: (ttl) => checkTtl(ttl, this.#ttlMsMax),
+      call: (body, key) => this.#call(body, key),
+      clock,
+      random,
+      note,
+    });
   }
 
   get(key: string): T | undefined {
@@ -91,46 +154,76 @@ class NearCache<T> implements Cache<T> {
   }
 
   set(key: string, value: T, options?: SetOptions | Duration): void {
-    const ttlMs = resolveTtl(options, this.#ttlMsMax);
-    this.#write(key, value, ttlMs);
+    if (this.#second === undefined && (typeof options !== "object" || !isMoreThanTtl(options))) {
+      this.#write(key, value, resolveTtl(options, this.#ttlMsMax));
+    } else {
+      this.#writeWhole(key, value, options);
+    }
   }
 
   has(key: string): boolean {
-    try {
-      return this.#native.has(key);
-    } catch (error) {
-      throw fromNative(error, key);
-    }
+    return this.peek(key) !== undefined;
   }
 
   delete(key: string): boolean {
     try {
       const isDeleted = this.#native.delete(key);
-      if (this.#loads.size > 0) {
-        this.#loads.supersede(key);
-      }
+      this.#second?.delete([key]);
       return isDeleted;
     } catch (error) {
       throw fromNative(error, key);
     }
   }
 
+  expire(key: string): boolean {
+    return this.#call(() => {
+      const now = this.#clock.now();
+      const done = this.#entries.rewrite(key, (envelope) => {
+        const livesUntil = envelope.freshUntil + envelope.liveForMs;
+        // What is left of its life it may spend as a stale value.
+        envelope.liveForMs = Math.max(0, livesUntil - now);
+        envelope.freshUntil = now;
+        return envelope.liveForMs;
+      });
+      // A load that is under way read what is to be no longer good.
+      const isThere = done === "busy" ? this.#native.delete(key) : done === "done";
+      this.#second?.expire(key);
+      return isThere;
+    }, key);
+  }
+
   peek(key: string): T | undefined {
-    try {
-      const raw = this.#native.peek(key);
-      return raw === undefined ? undefined : (this.values.read(raw, key) as T);
-    } catch (error) {
-      throw fromNative(error, key);
-    }
+    return this.#call(() => this.#entries.readFresh(key)?.value as T | undefined, key);
   }
 
   ttl(key: string): number | undefined {
-    return this.#call(() => this.#native.ttl(key), key);
+    return this.#call(() => {
+      const entry = this.#entries.readFresh(key);
+      if (entry?.envelope === undefined) {
+        return entry === undefined ? undefined : this.#native.ttl(key);
+      }
+      return entry.envelope.freshUntil - this.#clock.now();
+    }, key);
   }
 
-  touch(key: string, options?: SetOptions | Duration): boolean {
+  touch(key: string, options?: TtlOptions | Duration): boolean {
     const ttlMs = resolveTtl(options, this.#ttlMsMax);
-    return ttlMs === 0 ? this.delete(key) : this.#call(() => this.#native.touch(key, ttlMs), key);
+    if (ttlMs === 0) {
+      return this.delete(key);
+    }
+    return this.#call(() => {
+      const entry = this.#entries.readFresh(key);
+      if (entry?.envelope === undefined) {
+        return entry !== undefined && this.#native.touch(key, ttlMs);
+      }
+      const freshMs = ttlMs ?? this.#ttlMs;
+      const done = this.#entries.rewrite(key, (envelope) => {
+        envelope.freshUntil = this.#clock.now() + freshMs;
+        return freshMs + envelope.liveForMs;
+      });
+      // A load that is under way gives it a new life anyway.
+      return done !== "missing";
+    }, key);
   }
 
   getMany(keys: Iterable<string>): (T | undefined)[] {
@@ -142,12 +235,11 @@ class NearCache<T> implements Cache<T> {
   }
 
   setMany(entries: Iterable<readonly [string, T]>, options?: SetOptions | Duration): void {
-    const ttlMs = resolveTtl(options, this.#ttlMsMax);
     for (const entry of iterable(entries, "setMany", "pairs of key and value")) {
       if (!Array.isArray(entry)) {
         throw invalid(`setMany needs pairs of key and value; there is ${show(entry)}.`, entry);
       }
-      this.#write(entry[0] as string, entry[1] as T, ttlMs);
+      this.set(entry[0] as string, entry[1] as T, options);
     }
   }
 
@@ -165,15 +257,45 @@ class NearCache<T> implements Cache<T> {
     }
     return this.#call(() => {
       const count = this.#native.deletePrefix(prefix);
-      this.#loads.supersedePrefix(prefix);
+      // The tier's patterns have no way to say a literal asterisk.
+      this.#second?.deletePattern(`${prefix}*`);
       return count;
+    });
+  }
+
+  deletePattern(pattern: string): number {
+    if (typeof pattern !== "string") {
+      throw invalid(`deletePattern needs text; the pattern is ${show(pattern)}.`, pattern);
+    }
+    return this.#call(() => {
+      const fits = matcher(pattern);
+      let count = 0;
+      for (const key of this.#scan(prefixOfPattern(pattern))) {
+        count += fits(key) && this.#native.delete(key) ? 1 : 0;
+      }
+      this.#second?.deletePattern(pattern);
+      return count;
+    });
+  }
+
+  invalidateTags(...tags: string[]): void {
+    this.#call(() => {
+      this.#native.invalidateTags(texts(tags, "tags") as string[]);
+      this.#second?.invalidateTags(tags);
+    });
+  }
+
+  bumpVersion(): void {
+    this.#call(() => {
+      this.#native.clear();
+      this.#second?.bumpVersion();
     });
   }
 
   clear(): void {
     this.#call(() => {
       this.#native.clear();
-      this.#loads.supersedePrefix("");
+      this.#second?.bumpVersion();
     });
   }
 
@@ -191,33 +313,122 @@ class NearCache<T> implements Cache<T> {
     return this.#call(() => this.#native.size());
   }
 
-  getOrLoad(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined> {
+  getOrLoad(
+    key: string,
+    loader?: Loader<T> | LoadOptions | Duration,
+    options?: LoadOptions | Duration,
+  ): Promise<T | undefined> {
     try {
-      if (typeof loader !== "function") {
-        throw invalid(`getOrLoad needs a function that loads; it is ${show(loader)}.`, loader);
-      }
-      const ttlMs = resolveTtl(options, this.#ttlMsMax, LOAD_OPTIONS);
-      const signal = signalOf(options);
-      signal?.throwIfAborted();
+      const isLoader = typeof loader === "function";
+      const load = this.#loading.resolve(isLoader ? options : (options ?? loader));
+      const loading = this.#loading.loaderOf(isLoader ? loader : undefined, "getOrLoad");
+      load.signal?.throwIfAborted();
+      this.#envelope = undefined;
       const value = this.get(key);
-      if (value !== undefined) {
-        return Promise.resolve(value);
+      if (value === undefined) {
+        return this.#loading.load(key, loading, load) as Promise<T | undefined>;
       }
-      return this.#loads.join(key, loader as Loader<unknown>, this.#owner, ttlMs, signal) as Promise<T | undefined>;
+      if (this.#envelope !== undefined) {
+        this.#loading.considerEarly(key, this.#envelope, loading, load);
+      }
+      return Promise.resolve(value);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  getOrSet(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined> {
-    return this.getOrLoad(key, loader, options);
+  async getManyOrLoad(
+    keys: Iterable<string>,
+    loader: BatchLoader<T>,
+    options?: LoadOptions | Duration,
+  ): Promise<(T | undefined)[]> {
+    if (typeof loader !== "function") {
+      throw invalid(`getManyOrLoad needs a function that loads; it is ${show(loader)}.`, loader);
+    }
+    const load = this.#loading.resolve(options);
+    load.signal?.throwIfAborted();
+    const wanted = [...iterable(keys, "getManyOrLoad", "keys")];
+    const values = this.getMany(wanted);
+    const missing = [...new Set(wanted.filter((_key, index) => values[index] === undefined))];
+    if (missing.length === 0) {
+      return values;
+    }
+    const loaded = await this.#loading.loadMany(missing, loader as BatchLoader<unknown>, load);
+    const byKey = new Map(missing.map((key, index) => [key, loaded[index] as T | undefined]));
+    return wanted.map((key, index) => (values[index] === undefined ? byKey.get(key) : values[index]));
+  }
+
+  getOrSet(key: string, make: (key: string) => T, options?: SetOptions | Duration): T {
+    const value = this.get(key);
+    if (value !== undefined) {
+      return value;
+    }
+    if (typeof make !== "function") {
+      throw invalid(`getOrSet needs a function that makes the value; it is ${show(make)}.`, make);
+    }
+    const made = make(key);
+    if (typeof (made as { then?: unknown } | null | undefined)?.then === "function") {
+      throw invalid("getOrSet is synchronous, but the function returned a promise: use getOrLoad.", made);
+    }
+    this.set(key, made, options);
+    // As later readers get it, unless it has gone again already.
+    return this.peek(key) ?? made;
+  }
+
+  wrap<A extends unknown[]>(
+    fn: (...args: A) => T | undefined | PromiseLike<T | undefined>,
+    options: { readonly key: (...args: A) => string } & LoadOptions,
+  ): (...args: A) => Promise<T | undefined> {
+    const { key, ...load } = options ?? {};
+    if (typeof fn !== "function" || typeof key !== "function") {
+      throw invalid("wrap needs a function and { key }, a function from its arguments to the cache key.", options);
+    }
+    this.#loading.resolve(load);
+    return async (...args) => this.getOrLoad(key(...args), () => fn(...args), load);
+  }
+
+  refreshEvery(
+    keys: Iterable<string>,
+    every: Duration,
+    loader?: Loader<T> | LoadOptions,
+    options?: LoadOptions,
+  ): Refreshing {
+    const isLoader = typeof loader === "function";
+    const load = this.#loading.resolve(isLoader ? options : (options ?? loader));
+    const loading = this.#loading.loaderOf(isLoader ? loader : undefined, "refreshEvery");
+    const everyMs = checkTtl(every, this.#ttlMsMax);
+    const { ttlMs, jitter } = load.policy;
+    if (everyMs === 0 || !(everyMs < ttlMs * (1 - jitter))) {
+      const life = `${ttlMs} ms less ${jitter * 100} % jitter`;
+      const message = `refreshEvery ${show(every)} must be more than 0 and shorter than the entries' life (ttl: ${life}).`;
+      throw invalid(message, every);
+    }
+    const wanted = [...new Set(iterable(keys, "refreshEvery", "keys"))];
+    const stopped = (refresher: Refreshing): boolean => this.#refreshers.delete(refresher);
+    const refresher = new Refresher(this.#loading, wanted, everyMs, loading, load, stopped);
+    this.#refreshers.add(refresher);
+    return refresher;
   }
 
   stats(): CacheStats {
     return this.#call(() => {
       this.#l0.reportHits();
-      return buildStats(this.#native.stats(), this.#l0);
+      return buildStats(this.#native.stats(), this.#l0, this.#events, this.#second?.tier.stats());
     });
+  }
+
+  on<E extends keyof CacheEvents>(event: E, listener: (details: CacheEvents[E]) => void): this {
+    this.#events.on(event, listener);
+    return this;
+  }
+
+  off<E extends keyof CacheEvents>(event: E, listener: (details: CacheEvents[E]) => void): this {
+    this.#events.off(event, listener);
+    return this;
+  }
+
+  async flush(): Promise<void> {
+    await this.#second?.flush();
   }
 
   close(): void {
@@ -228,10 +439,15 @@ class NearCache<T> implements Cache<T> {
     this.#l0.reportHits();
     // The signal line goes with the store: nothing may look at it any more.
     this.#l0 = L0.off();
+    for (const refresher of this.#refreshers) {
+      refresher.stop();
+    }
     const reason = new CacheClosedError("ERR_CACHE_CLOSED", "The cache was closed while the value was being loaded.");
-    this.#loads.closeOwner(this.#owner, reason);
-    releaseLoads(this.#name);
+    this.#loading.close(reason);
+    releaseFlights(this.#name, this.#flights);
     this.#call(() => this.#native.close());
+    // What was sent to it is still finished.
+    void this.#second?.close();
   }
 
   [Symbol.dispose](): void {
@@ -240,11 +456,17 @@ class NearCache<T> implements Cache<T> {
 
   /** Reads what `get` did not find in L0: from L0 all the same if it had to catch up first, else from the store. */
   #getShared(key: string): unknown {
+    this.#sharedReads++;
+    return (this.#sharedReads & SAMPLED_MASK) === 0 ? this.sample(key, (same) => this.#ask(same)) : this.#ask(key);
+  }
+
+  /** As {@link #getShared}, without a look at the clock. */
+  #ask(key: string): unknown {
     const l0 = this.#l0;
     try {
       if (!l0.isOn) {
         const raw = this.nativeGet(key);
-        return typeof raw === "boolean" ? this.values.read(raw, key) : raw;
+        return typeof raw === "boolean" ? this.readShared(raw, key) : raw;
       }
       if (l0.catchUp(this.values.header)) {
         const held = l0.young.get(key);
@@ -271,35 +493,95 @@ class NearCache<T> implements Cache<T> {
     const isWatched = values.header[Header.watched] === 1;
     const expiry = values.header[Header.expiry] as number;
     // What `old` has was current a moment ago, when L0 caught up: no need to decode it again.
-    const older = raw === true ? l0.old.get(key) : undefined;
+    const isBare = raw === true && values.header[Header.kind] !== Kind.enveloped;
+    const older = isBare ? l0.old.get(key) : undefined;
     const value = older ?? values.read(raw, key);
+    if (older === undefined && values.envelope !== undefined) {
+      return this.#getEnveloped(key, value, values.envelope, isWatched && l0.drains === drains ? l0 : undefined);
+    }
     if (isWatched && (older !== undefined || values.isShareable) && l0.drains === drains && l0 === this.#l0) {
       l0.put(key, value, expiry);
     }
     return value;
   }
 
+  /** What was read of an entry with an envelope, if it is fresh; it enters `l0`, if that may take it. */
+  #getEnveloped(key: string, value: unknown, envelope: Envelope, l0: L0 | undefined): unknown {
+    const { isShareable } = this.values;
+    if (!this.#entries.isFresh(envelope)) {
+      return undefined;
+    }
+    this.#envelope = envelope;
+    if (envelope.isUnread) {
+      this.#entries.markRead(key);
+    }
+    // As long as nobody need ask whether it is time to refresh it.
+    const ticks = Math.floor((undisputedUntil(envelope, this.#beta) - this.#clock.now()) / this.#tickMs);
+    if (l0 !== undefined && l0 === this.#l0 && isShareable && ticks > 0) {
+      l0.put(key, value, l0.tickAfter(ticks));
+    }
+    return value;
+  }
+
+  /** One read of the shared store among many: stands for the others. */
+  protected sample(key: string, read: (key: string) => unknown): unknown {
+    const start = performance.now();
+    const value = read(key);
+    this.#events.time("l1", performance.now() - start);
+    if (value !== undefined) {
+      this.#second?.noteUses([key]);
+    }
+    return value;
+  }
+
+  /** The value behind a read's answer that is not the value itself, if it is fresh. */
+  protected readShared(raw: RawValue, key: string): unknown {
+    const value = this.values.read(raw, key);
+    const { envelope } = this.values;
+    return envelope === undefined ? value : this.#getEnveloped(key, value, envelope, undefined);
+  }
+
+  /** Stores a value with all that `set` may be told, in both tiers. */
+  #writeWhole(key: string, value: T, options: SetOptions | Duration | undefined): void {
+    const ttlMs = resolveTtl(options, this.#ttlMsMax, SET_OPTIONS);
+    if (ttlMs === 0) {
+      this.delete(key);
+      return;
+    }
+    const given: SetOptions = typeof options === "object" ? options : {};
+    const freshMs = ttlMs ?? this.#ttlMs;
+    const staleForMs = given.staleFor === undefined ? this.#staleForMs : parseDuration(given.staleFor);
+    if (staleForMs === undefined || !(staleForMs >= 0)) {
+      throw invalid(`staleFor is ${show(given.staleFor)}; allowed is a length of time, 0 or more.`, given.staleFor);
+    }
+    const envelope = newEnvelope(this.#clock.now() + freshMs, Number.isFinite(freshMs) ? staleForMs : 0);
+    envelope.tags = given.tags === undefined ? [] : texts(given.tags, "tags");
+    envelope.dependsOn = given.dependsOn === undefined ? [] : texts(given.dependsOn, "dependsOn");
+    this.#call(() => {
+      envelope.stamp = this.#native.stamp();
+      const snapshot = this.values.snapshot(value);
+      const hasNotes = envelope.tags.length > 0 || envelope.dependsOn.length > 0 || envelope.liveForMs > 0;
+      const totalMs = freshMs + envelope.liveForMs;
+      if (hasNotes) {
+        this.#entries.write(key, snapshot, envelope, totalMs);
+      } else {
+        this.values.write(key, value, ttlMs);
+      }
+      const { tags, dependsOn } = envelope;
+      if (dependsOn.length > 0) {
+        // The second tier does not know what depends on what: there it would outlive what it was built from.
+        this.#second?.delete([key]);
+      } else {
+        void this.#second?.set(key, { ...snapshot.packed, freshMs, liveMs: totalMs, loadMs: 0, tags });
+      }
+    }, key);
+  }
+
   #write(key: string, value: T, ttlMs: number | undefined): void {
     try {
       this.values.write(key, value, ttlMs);
-      if (this.#loads.size > 0) {
-        this.#loads.supersede(key);
-      }
     } catch (error) {
       throw fromNative(error, key);
-    }
-  }
-
-  #storeLoaded(key: string, snapshot: Snapshot, ttlMs: number | undefined): void {
-    try {
-      this.#call(() => {
-        // This thread's writes supersede a load; what another thread has stored meanwhile is newer, too.
-        snapshot.writeIfAbsent(key, ttlMs);
-      });
-    } catch (error) {
-      if (!(error instanceof ValueTooLargeError || error instanceof NoRoomError)) {
-        throw error;
-      }
     }
   }
 
@@ -332,17 +614,34 @@ class NearCache<T> implements Cache<T> {
 
 /** A cache made with `l0: false`: its `get` asks the store at once, where the other one looks whether its L0 is on. */
 class CacheWithoutL0<T> extends NearCache<T> {
+  #reads = 0;
+
   override get(key: string): T | undefined {
+    this.#reads++;
+    return (this.#reads & SAMPLED_MASK) === 0
+      ? (this.sample(key, (same) => this.#ask(same)) as T | undefined)
+      : this.#ask(key);
+  }
+
+  #ask(key: string): T | undefined {
     try {
       const raw = this.nativeGet(key);
-      return (typeof raw === "boolean" ? this.values.read(raw, key) : raw) as T | undefined;
+      return (typeof raw === "boolean" ? this.readShared(raw, key) : raw) as T | undefined;
     } catch (error) {
       throw fromNative(error, key);
     }
   }
 }
 
-const LOAD_OPTIONS = ["ttl", "signal"];
+const SET_OPTIONS = ["ttl", "tags", "dependsOn", "staleFor"];
+
+/** Whether `set` is told more than how long the entry lives. */
+function isMoreThanTtl(options: SetOptions | null): boolean {
+  return (
+    options !== null &&
+    (options.tags !== undefined || options.dependsOn !== undefined || options.staleFor !== undefined)
+  );
+}
 
 function open(addon: NativeModule, options: ResolvedOptions, scratch: ArrayBuffer): NativeCache {
   try {
@@ -358,14 +657,6 @@ function open(addon: NativeModule, options: ResolvedOptions, scratch: ArrayBuffe
   } catch (error) {
     throw fromNative(error);
   }
-}
-
-function signalOf(options: LoadOptions | Duration | undefined): AbortSignal | undefined {
-  const signal: unknown = typeof options === "object" ? options.signal : undefined;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalid(`The option signal must be an AbortSignal; it is ${show(signal)}.`, signal);
-  }
-  return signal;
 }
 
 function prefixOf(options: KeysOptions): string {

@@ -6,6 +6,7 @@
  */
 export type { Cache, KeysOptions } from "./api.js";
 export { createCache } from "./cache.js";
+export type { Codec } from "./codec/pluggable.js";
 export {
   CacheClosedError,
   CachePoisonedError,
@@ -28,7 +29,22 @@ export {
   ValueTooLargeError,
   WriteFailedError,
 } from "./errors.js";
-export type { LoadContext, Loader } from "./load.js";
-export type { CacheOptions, Codec, L0Options, LoadOptions, SetOptions } from "./options.js";
+export type { CacheEvents, LatencyStats, LoadStats, Percentiles } from "./events.js";
+export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified, StaleValue } from "./load/context.js";
+export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";
+export type { Refreshing } from "./load/refresher.js";
+export type { CacheOptions, L0Options, SetOptions, TtlOptions } from "./options.js";
 export type { CacheStats } from "./stats.js";
+export type {
+  BreakerState,
+  Coherence,
+  Tier,
+  TierAnswer,
+  TierEntry,
+  TierEvent,
+  TierHost,
+  TierLookUp,
+  TierStats,
+  TierWrite,
+} from "./tier.js";
 export type { Duration, DurationUnit, Size, SizeUnit } from "./units.js";

@@ -21,6 +21,9 @@ const TURN_MS = 1000;
 /** "Never" in the store's expiry ticks. */
 const NEVER = -1;
 
+/** The farthest that a tick may lie ahead: ticks compare by difference, in 32 bits. */
+const TICKS_MAX = 2 ** 30;
+
 /** Word indices of the signal line. */
 const CHANGES = 0;
 const NOW = 1;
@@ -102,6 +105,8 @@ export class L0 {
   old = new Map<string, unknown>();
   /** Whether it may hold anything at all. */
   readonly isOn: boolean;
+  /** Told at each turn which keys were read since the last one. */
+  turned: ((keys: Iterable<string>) => void) | undefined = undefined;
   /** Counts drains: a value that was read before a drain must not enter after it. */
   drains = 0;
 
@@ -174,6 +179,11 @@ export class L0 {
     }
   }
 
+  /** The tick so many from now; for {@link put}. */
+  tickAfter(ticks: number): number {
+    return ((this.signal[NOW] as number) + Math.min(ticks, TICKS_MAX)) | 0;
+  }
+
   /** Adds the hits since the last time to the store's statistics, where all threads' are counted. */
   reportHits(): void {
     if (this.#native !== undefined && this.hits > this.#reported) {
@@ -222,6 +232,7 @@ export class L0 {
   }
 
   #turn(now: number): void {
+    this.turned?.(this.young.keys());
     this.old = this.young;
     this.#oldKeys = this.old.keys();
     this.#oldExpiry = this.#youngExpiry;

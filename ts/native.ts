@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { NativeAddonError } from "./errors.js";
 
 /** The version of this interface; an addon of another version is refused. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 /** What the store is opened with. `fingerprint` is JSON of the options that all who attach must agree on. */
 export interface NativeOptions {
@@ -37,6 +37,44 @@ export interface NativeCache {
   /** Milliseconds left, Infinity, or undefined when there is no such entry. */
   ttl(key: string): number | undefined;
   touch(key: string, ttlMs?: number): boolean;
+  /**
+   * Claims a key that is about to be loaded, for `leaseMs` milliseconds at most. Above 0: the token of the claim, no
+   * other claim's. Below 0: somebody (perhaps this handle) holds it for so many milliseconds yet, at least 1, and it is
+   * marked as awaited. A claim whose time is over, that was superseded, or whose handle is gone is taken over. Any write
+   * or delete of the key by any thread supersedes its claim. Throws `ERR_NO_ROOM` when a million keys are claimed.
+   */
+  claim(key: string, leaseMs: number): number;
+  /** Lets a claim end `leaseMs` from now; false, and nothing done, if it was superseded, taken over or released. */
+  extendClaim(key: string, token: number, leaseMs: number): boolean;
+  /**
+   * Gives a claim back. Bit 0: it was still ours and current. Bit 1: somebody was told that it is held, and nobody has
+   * taken it over since (also of a superseded claim).
+   */
+  releaseClaim(key: string, token: number): number;
+  /** Whether a claim is still ours, and the key unwritten since it was made. A hint: `setClaimed` decides. */
+  isClaimCurrent(key: string, token: number): boolean;
+  /**
+   * As `set` and `setBytes`, over whatever entry is there, if the claim is still ours and the key unwritten since; whether
+   * they stored it. The claim stays. With a `ttlMs` of 0 they delete the key.
+   */
+  setClaimed(key: string, token: number, value: string | number | null, ttlMs?: number): boolean;
+  setBytesClaimed(key: string, token: number, kind: number, bytes: Uint8Array, length: number, ttlMs?: number): boolean;
+  /** The present stamp, from 1 upwards: what an entry with tags or dependencies remembers, taken before its load. */
+  stamp(): number;
+  /**
+   * Invalidates all entries with any of these tags whose stamp is below the one returned, and lets every L0 drop what it
+   * has. Call it after the source was changed. Tags have the limits of keys.
+   */
+  invalidateTags(tags: string[]): number;
+  /** Whether an entry with these tags, loaded at `stamp`, is valid: each was last invalidated at `stamp` or before. */
+  tagsAreCurrent(tags: string[], stamp: number): boolean;
+  /**
+   * From now on every write, delete, `deletePrefix` and `clear` of these keys invalidates the entries that depend on them
+   * (eviction and expiry don't). Call it, and `stamp`, before the load reads anything; the order of the two is free.
+   */
+  depend(keys: string[]): void;
+  /** Whether an entry that depends on these keys, loaded at `stamp`, is valid: none of them was written since. */
+  dependenciesAreCurrent(keys: string[], stamp: number): boolean;
   deletePrefix(prefix: string): number;
   clear(): void;
   size(): number;

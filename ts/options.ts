@@ -3,29 +3,12 @@
  * is an error that names the option, the value and what is allowed. Nothing below this file looks at options again.
  */
 import { totalmem } from "node:os";
-import { InvalidArgumentError, InvalidOptionError, InvalidTtlError, show } from "./errors.js";
+import { asRecord, DURATION_ALLOWED, fail } from "./checks.js";
+import type { Codec } from "./codec/pluggable.js";
+import { InvalidArgumentError, InvalidTtlError, show } from "./errors.js";
+import { LOADING_NAMES, type LoadingOptions, type ResolvedLoading, resolveLoading } from "./load/options.js";
 import type { NativeLimits } from "./native.js";
 import { type Duration, parseDuration, parseSize, type Size, showSize } from "./units.js";
-
-/**
- * How objects become bytes and bytes objects, instead of the built-in codec. It sees every object but `null`,
- * `Uint8Array` and `Buffer`; strings, numbers, booleans, bigints, null and bytes have their own representation.
- *
- * Not checked: whether what `decode` returns equals what `encode` got. Threads that attach to one named cache must all
- * bring a codec that reads what the others write.
- *
- * @example
- * ```ts
- * import { pack, unpack } from "msgpackr";
- * const cache = createCache({ maxMemory: "64mb", ttl: "1m", codec: { encode: pack, decode: unpack } });
- * ```
- */
-export interface Codec {
-  /** The value's bytes. They are copied before the call into the cache returns. */
-  encode(value: object): Uint8Array;
-  /** The value again. `bytes` belongs to the callee, which may keep views on it. */
-  decode(bytes: Uint8Array): unknown;
-}
 
 /** Settings of L0, the thread's own small cache of decoded values. */
 export interface L0Options {
@@ -37,7 +20,7 @@ export interface L0Options {
 }
 
 /** Options of {@link createCache}. */
-export interface CacheOptions {
+export interface CacheOptions<T = unknown> extends LoadingOptions<T> {
   /**
    * A name that other threads of the process use to attach to the same cache. They must give the same `maxMemory`,
    * `ttl`, `maxValueSize` and kind of `codec`, or get `ERR_CONFIG_MISMATCH`; `values` and `l0` are each thread's own.
@@ -71,16 +54,20 @@ export interface CacheOptions {
   readonly codec?: Codec;
 }
 
-/** Options of `set` and `setMany`. */
-export interface SetOptions {
+/** Options of `touch` and of `setMany`. */
+export interface TtlOptions {
   /** How long the entry lives, instead of the cache's `ttl`. `0`: not at all; an existing entry is deleted. */
   readonly ttl?: Duration | undefined;
 }
 
-/** Options of `getOrLoad`. */
-export interface LoadOptions extends SetOptions {
-  /** Rejects this call, and this one only, with the signal's reason when it aborts. */
-  readonly signal?: AbortSignal | undefined;
+/** Options of `set`. */
+export interface SetOptions extends TtlOptions {
+  /** What {@link Cache.invalidateTags} finds it by. */
+  readonly tags?: readonly string[] | undefined;
+  /** Keys that the value was built from: when one of them is written or deleted, the entry is invalidated. */
+  readonly dependsOn?: readonly string[] | undefined;
+  /** How long the entry may still be served after its `ttl` while `getOrLoad` refreshes it, instead of the cache's. */
+  readonly staleFor?: Duration | undefined;
 }
 
 /** Options as the rest of the code uses them. */
@@ -93,27 +80,29 @@ export interface ResolvedOptions {
   /** 0: L0 is off. */
   readonly l0EntriesMax: number;
   readonly codec: Codec | undefined;
+  readonly loading: ResolvedLoading;
 }
 
-const OPTION_NAMES = ["name", "maxMemory", "ttl", "maxValueSize", "values", "l0", "codec"];
+const OPTION_NAMES = ["name", "maxMemory", "ttl", "maxValueSize", "values", "l0", "codec", ...LOADING_NAMES];
 const NAME_LENGTH_MAX = 255;
 const L0_ENTRIES_DEFAULT = 1024;
 const L0_ENTRIES_MAX = 1_048_576;
-const DURATION_ALLOWED = 'milliseconds as a number, or text such as "500ms", "30s", "10m", "1.5h", "7d"';
 const SIZE_ALLOWED = 'bytes as a number, or text such as "64kb", "256mb", "1.5gb"';
 
 /** Checks the options of {@link createCache}. Throws {@link InvalidOptionError}. */
 export function resolveOptions(options: unknown, limits: NativeLimits): ResolvedOptions {
   const given = asRecord("options", options, OPTION_NAMES);
   const maxMemory = resolveMemory(given.maxMemory, limits);
+  const ttlMs = resolveDefaultTtl(given.ttl, limits);
   return {
     name: resolveName(given.name),
     maxMemory,
-    ttlMs: resolveDefaultTtl(given.ttl, limits),
+    ttlMs,
     maxValueSize: resolveValueSize(given.maxValueSize, maxMemory),
     isFrozen: resolveValues(given.values),
     l0EntriesMax: resolveL0(given.l0),
     codec: resolveCodec(given.codec),
+    loading: resolveLoading(given, ttlMs),
   };
 }
 
@@ -138,7 +127,8 @@ export function resolveTtl(options: unknown, ttlMsMax: number, names: readonly s
   return ttl === undefined ? undefined : checkTtl(ttl, ttlMsMax);
 }
 
-function checkTtl(ttl: unknown, ttlMsMax: number): number {
+/** One TTL in whole milliseconds, rounded up. Throws {@link InvalidTtlError}. */
+export function checkTtl(ttl: unknown, ttlMsMax: number): number {
   const ms = parseDuration(ttl);
   if (ms === undefined || !(ms >= 0) || (ms > ttlMsMax && ms !== Number.POSITIVE_INFINITY)) {
     const message = `ttl is ${show(ttl)}; allowed are ${DURATION_ALLOWED}, from 0 (don't cache) to ${ttlMsMax} ms, or Infinity.`;
@@ -228,30 +218,4 @@ function resolveCodec(value: unknown): Codec | undefined {
     fail("codec", value, "an object with the functions encode and decode");
   }
   return value as Codec;
-}
-
-function asRecord(option: string, value: unknown, names: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    fail(option, value, `an object with ${names.join(", ")}`);
-  }
-  const prefix = option === "options" ? "" : `${option}.`;
-  for (const name of Object.keys(value)) {
-    if (!names.includes(name)) {
-      const known = names.map((known) => prefix + known).join(", ");
-      const message = `There is no option ${show(prefix + name)}; there are ${known}.`;
-      throw new InvalidOptionError("ERR_INVALID_OPTION", message, {
-        option: prefix + name,
-        value: (value as Record<string, unknown>)[name],
-      });
-    }
-  }
-  return value as Record<string, unknown>;
-}
-
-function fail(option: string, value: unknown, allowed: string): never {
-  const given = value === undefined ? "is missing" : `is ${show(value)}`;
-  throw new InvalidOptionError("ERR_INVALID_OPTION", `The option ${option} ${given}; allowed: ${allowed}.`, {
-    option,
-    value,
-  });
 }

@@ -1,6 +1,8 @@
 /** What `cache.stats()` returns, put together from the store's counters and this thread's L0. */
+import type { Events, LatencyStats, LoadStats } from "./events.js";
 import type { L0 } from "./l0.js";
 import type { NativeStats } from "./native.js";
+import type { TierStats } from "./tier.js";
 
 /** A cache's counters since it was created, and what it holds now. */
 export interface CacheStats {
@@ -31,9 +33,15 @@ export interface CacheStats {
   readonly memory: { readonly used: number; readonly max: number };
   /** This thread's L0: reads that it answered, and how many values it holds. */
   readonly l0: { readonly hits: number; readonly entries: number };
+  /** What loading has done by this handle. */
+  readonly loads: LoadStats;
+  /** How long this handle's reads took. */
+  readonly latency: LatencyStats;
+  /** The second tier, if there is one. */
+  readonly l2: TierStats | undefined;
 }
 
-export function buildStats(native: NativeStats, l0: L0): CacheStats {
+export function buildStats(native: NativeStats, l0: L0, events: Events, l2: TierStats | undefined): CacheStats {
   const reads = native.hits + native.misses;
   return {
     hits: native.hits,
@@ -48,5 +56,8 @@ export function buildStats(native: NativeStats, l0: L0): CacheStats {
     entries: native.entries,
     memory: { used: native.memoryUsed, max: native.memoryMax },
     l0: { hits: l0.hits, entries: l0.size },
+    loads: events.loadStats(),
+    latency: events.latencyStats(),
+    l2,
   };
 }

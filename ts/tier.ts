@@ -36,6 +36,12 @@ export interface TierAnswer {
   readonly lease: string | undefined;
   /** Another process holds the lease: its value is on the way. */
   readonly isHeld: boolean;
+  /**
+   * The moment of the look-up, to be handed back with a value that is loaded because of it: where the key, one of the
+   * value's tags or the version has changed since, the value may be older than the change, and must not be stored.
+   * `undefined` where the tier could not be asked.
+   */
+  readonly asOf?: string | undefined;
 }
 
 /** How a look-up is made. */
@@ -48,6 +54,13 @@ export interface TierLookUp {
 export interface TierWrite {
   /** The value was loaded under this lease: it is stored only if the lease still holds. */
   readonly lease?: string | undefined;
+  /**
+   * The value was loaded without a lease, after a look-up of this moment: it is stored only if nothing has changed since.
+   * A delete of a key that was not there leaves no trace, unless somebody held a lease on it: so whoever loads should
+   * ask for one, even if it would not wait for others. Of no meaning beside a lease. Without either, the value is
+   * as of now, and stored whatever there is.
+   */
+  readonly asOf?: string | undefined;
 }
 
 /** A second tier. Every promise settles within the tier's own time-outs. */

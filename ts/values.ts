@@ -10,14 +10,21 @@ import { markAsUntransferable } from "node:worker_threads";
 import { Decoder } from "./codec/decode.js";
 import { Encoder } from "./codec/encode.js";
 import { deepFreeze } from "./codec/freeze.js";
+import type { Codec } from "./codec/pluggable.js";
 import { notCacheable } from "./codec/refuse.js";
-import { Shapes } from "./codec/shapes.js";
+import { NO_SHAPES, Shapes } from "./codec/shapes.js";
+import { type Envelope, open, seal } from "./envelope.js";
 import { InvalidArgumentError, show, ValueNotCacheableError } from "./errors.js";
 import { Header, type NativeCache, type RawValue, SCRATCH_DATA } from "./native.js";
-import type { Codec } from "./options.js";
 
-/** The kinds that TypeScript writes and reads as bytes. The addon knows the others (strings, numbers, null). */
-export const Kind = { bytes: 0, boolean: 7, bigint: 8, object: 9, buffer: 10, custom: 11 } as const;
+/**
+ * The kinds that TypeScript writes and reads as bytes. Those of strings, numbers and null are the addon's, which
+ * converts them itself; TypeScript meets them inside an envelope and in second tiers.
+ */
+export const Kind = {
+  ...{ bytes: 0, boolean: 7, bigint: 8, object: 9, buffer: 10, custom: 11, enveloped: 12 },
+  ...{ ascii: 1, utf8: 2, utf16: 13, float: 5, null: 6 },
+} as const;
 
 const SCRATCH_BYTES = 128 * 1024;
 /** Larger scratch is given back after the read that needed it. */
@@ -37,10 +44,15 @@ export function newScratch(byteLength: number = SCRATCH_BYTES): ArrayBuffer {
   return scratch;
 }
 
-/** A value taken apart once, to be stored and to be handed to several callers that must not share it. */
+/** A value's bytes and what they are. */
+export interface Packed {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A value taken apart once, to be stored in several places and to be handed to several callers that must not share it. */
 export interface Snapshot {
-  /** Stores it unless there is an entry of that key, and tells whether it did: one step, also against other threads. */
-  writeIfAbsent(key: string, ttlMs: number | undefined): boolean;
+  readonly packed: Packed;
   /** The value as a reader of the cache gets it. */
   give(): unknown;
 }
@@ -49,6 +61,8 @@ export interface Snapshot {
 export class Values {
   /** Whether the value that {@link read} returned last may be shared between readers, that is, may enter L0. */
   isShareable = false;
+  /** What the entry that {@link read} returned last remembers; `undefined` if it has nothing to. */
+  envelope: Envelope | undefined = undefined;
   /** The scratch header; see `Header`. */
   header: Int32Array;
 
@@ -63,7 +77,7 @@ export class Values {
   /** What {@link #encode} made. */
   #kind = 0;
   #bytes: Uint8Array;
-  /** For snapshots, whose bytes are not in scratch and whose size has no limit. */
+  /** For snapshots, whose bytes are not in scratch, whose size has no limit, and which other processes may read. */
   #spare: { encoder: Encoder; decoder: Decoder } | undefined = undefined;
 
   constructor(native: NativeCache, scratch: ArrayBuffer, bytesMax: number, isFrozen: boolean, codec?: Codec) {
@@ -102,6 +116,7 @@ export class Values {
 
   /** The value behind a read's answer, which is not `undefined`. `key` is read again if scratch was too small. */
   read(raw: RawValue, key: string): unknown {
+    this.envelope = undefined;
     if (typeof raw !== "boolean") {
       this.isShareable = typeof raw !== "string" || raw.length <= L0_VALUE_BYTES_MAX;
       return raw;
@@ -109,34 +124,69 @@ export class Values {
     return raw ? this.#decodeScratch() : this.#readLarge(key);
   }
 
-  /** Takes a value apart without storing it yet. */
+  /** Takes a value apart without storing it yet. Its bytes stand for themselves, also in another process. */
   snapshot(value: unknown): Snapshot {
-    if (typeof value === "string" || typeof value === "number" || value === null) {
-      return { writeIfAbsent: (key, ttlMs) => this.#native.setIfAbsent(key, value, ttlMs), give: () => value };
-    }
-    this.#spare ??= { encoder: new Encoder(this.#shapes, 2 ** 31), decoder: new Decoder(this.#shapes) };
-    const { encoder, decoder } = this.#spare;
-    const length = this.#encode(value, encoder);
-    const kind = this.#kind;
-    const bytes = Buffer.allocUnsafeSlow(length);
-    bytes.set(this.#bytes.subarray(0, length));
-    encoder.trim();
+    const packed = this.#pack(value);
+    const isPrimitive = typeof value !== "object" || value === null;
+    return isPrimitive ? { packed, give: () => value } : this.unpack(packed);
+  }
+
+  /** What was taken apart, here or in another process. Throws what the codec throws, at the first `give`. */
+  unpack(packed: Packed): Snapshot {
     let shared: unknown;
-    return {
-      writeIfAbsent: (key, ttlMs) => this.#native.setBytesIfAbsent(key, kind, bytes, length, ttlMs),
-      give: () => {
-        if (shared !== undefined) {
-          return shared;
-        }
-        decoder.use(bytes.buffer);
-        const own = this.#decode(kind, bytes, 0, length, decoder);
-        shared = this.isShareable ? own : undefined;
-        return own;
-      },
+    const give = (): unknown => {
+      if (shared !== undefined) {
+        return shared;
+      }
+      // The decoder reads from the beginning of a buffer, and these bytes may lie in a pool.
+      const bytes = Buffer.from(new Uint8Array(packed.bytes).buffer);
+      const { decoder } = this.#spareCodec();
+      decoder.use(bytes.buffer);
+      const own = this.#decode(packed.kind, bytes, 0, bytes.byteLength, decoder);
+      shared = this.isShareable ? own : undefined;
+      return own;
     };
+    return { packed, give };
+  }
+
+  /**
+   * Puts an envelope in front of a value's bytes, as they are stored with kind `enveloped`. Throws
+   * {@link InvalidArgumentError} when the tags and validators are too long.
+   */
+  static seal(envelope: Envelope, packed: Packed, key: string): Buffer {
+    const sealed = seal(envelope, packed.kind, packed.bytes);
+    if (sealed === undefined) {
+      const message = `The tags, dependencies and validators of key ${show(key)} take more than 65,535 bytes; give it fewer or shorter ones.`;
+      throw new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value: envelope.tags, key });
+    }
+    return sealed;
   }
 
   // --- writing ------------------------------------------------------------------------------------------------
+
+  #spareCodec(): { encoder: Encoder; decoder: Decoder } {
+    this.#spare ??= { encoder: new Encoder(NO_SHAPES, 2 ** 31), decoder: new Decoder(this.#shapes) };
+    return this.#spare;
+  }
+
+  #pack(value: unknown): Packed {
+    if (typeof value === "string") {
+      return packText(value);
+    }
+    if (typeof value === "number") {
+      const bytes = Buffer.allocUnsafe(8);
+      bytes.writeDoubleLE(value);
+      return { kind: Kind.float, bytes };
+    }
+    if (value === null) {
+      return { kind: Kind.null, bytes: new Uint8Array(0) };
+    }
+    const { encoder } = this.#spareCodec();
+    const length = this.#encode(value, encoder);
+    const packed = { kind: this.#kind, bytes: Uint8Array.prototype.slice.call(this.#bytes, 0, length) };
+    encoder.trim();
+    return packed;
+  }
 
   /** Turns a value into `#kind` and `#bytes`, and returns the length. */
   #encode(value: unknown, encoder: Encoder): number {
@@ -192,9 +242,18 @@ export class Values {
     const header = this.header;
     const length = header[Header.length] as number;
     const kind = header[Header.kind] as number;
-    const value = this.#decode(kind, this.#scratch, SCRATCH_DATA, length, this.#decoder);
+    const value =
+      kind === Kind.enveloped
+        ? this.#decodeEnveloped(length)
+        : this.#decode(kind, this.#scratch, SCRATCH_DATA, length, this.#decoder);
     this.isShareable &&= length <= L0_VALUE_BYTES_MAX;
     return value;
+  }
+
+  #decodeEnveloped(length: number): unknown {
+    const { envelope, kind, start } = open(this.#scratch, SCRATCH_DATA);
+    this.envelope = envelope;
+    return this.#decode(kind, this.#scratch, start, SCRATCH_DATA + length - start, this.#decoder);
   }
 
   /** Reads into larger scratch until the value fits, which another thread may overwrite with a larger one meanwhile. */
@@ -239,8 +298,21 @@ export class Values {
       case Kind.bigint:
         this.isShareable = true;
         return BigInt(bytes.toString("latin1", start, start + length));
-      default:
+      case Kind.ascii:
+      case Kind.utf8:
+      case Kind.utf16:
+        this.isShareable = true;
+        return bytes.toString(ENCODINGS[kind], start, start + length);
+      case Kind.float:
+        this.isShareable = true;
+        return bytes.readDoubleLE(start);
+      case Kind.null:
+        this.isShareable = true;
+        return null;
+      case Kind.custom:
         return this.#decodeCustom(copyBytes(bytes, start, length));
+      default:
+        throw new Error(`nearcache: there is no kind of value ${kind}`);
     }
   }
 
@@ -252,6 +324,21 @@ export class Values {
     this.isShareable = this.#isFrozen && deepFreeze(value);
     return value;
   }
+}
+
+const ENCODINGS = { [Kind.ascii]: "latin1", [Kind.utf8]: "utf8", [Kind.utf16]: "utf16le" } as const;
+
+const ASCII = /^[\0-\x7f]*$/;
+
+/** Text as the addon would store it, but for lone surrogates, which UTF-8 can't express. */
+function packText(text: string): Packed {
+  if (ASCII.test(text)) {
+    return { kind: Kind.ascii, bytes: Buffer.from(text, "latin1") };
+  }
+  const utf8 = Buffer.from(text, "utf8");
+  return utf8.toString("utf8") === text
+    ? { kind: Kind.utf8, bytes: utf8 }
+    : { kind: Kind.utf16, bytes: Buffer.from(text, "utf16le") };
 }
 
 /** Bytes with memory of their own: a view on pooled memory would show other values through `.buffer`. */

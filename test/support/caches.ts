@@ -12,9 +12,9 @@ afterEach(() => {
 });
 
 /** A small cache; entries live for a minute unless the test says otherwise. */
-export function newCache<T = unknown>(options: Partial<CacheOptions> = {}): Cache<T> {
+export function newCache<T = unknown>(options: Partial<CacheOptions<T>> = {}): Cache<T> {
   const cache = createCache<T>({ maxMemory: "16mb", ttl: "1m", ...options });
-  open.push(cache);
+  open.push(cache as Cache<unknown>);
   return cache;
 }
 

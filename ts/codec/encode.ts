@@ -29,7 +29,7 @@ export class Encoder {
   /** Holds the bytes of the last value, from 0. */
   buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES_START);
 
-  readonly #shapes: Shapes;
+  readonly #shapes: Pick<Shapes, "find">;
   readonly #bytesMax: number;
   #view = new DataView(this.buffer.buffer);
   #pos = 0;
@@ -44,7 +44,7 @@ export class Encoder {
   #seenCount = 0;
   #seenMap: Map<unknown, number> | undefined = undefined;
 
-  constructor(shapes: Shapes, bytesMax: number) {
+  constructor(shapes: Pick<Shapes, "find">, bytesMax: number) {
     this.#shapes = shapes;
     this.#bytesMax = bytesMax;
   }

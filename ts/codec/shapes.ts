@@ -45,6 +45,9 @@ class Node {
   meetings = 0;
 }
 
+/** No shape has a number: every object's keys are written out, so that its bytes can be read in any process. */
+export const NO_SHAPES: Pick<Shapes, "find"> = { find: () => null };
+
 /** One thread's view of a store's shape table. */
 export class Shapes {
   readonly #blob: SharedBlob;

@@ -1,6 +1,8 @@
 //! What everything in a cache may use: all that is not a shard.
 
+use crate::attention::Attention;
 use crate::changes::ChangeLog;
+use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::config::Layout;
 use crate::epoch::{Epoch, ReaderSlot};
@@ -12,6 +14,7 @@ use crate::policy::adaptation::Adaptation;
 use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
 use crate::sync::AtomicUsize;
+use crate::tags::Tags;
 
 /// See the module's documentation.
 pub(crate) struct Common {
@@ -20,6 +23,10 @@ pub(crate) struct Common {
     pub(crate) turnover: Turnover,
     pub(crate) adaptation: Adaptation,
     pub(crate) changes: ChangeLog,
+    /// Of writers, for `claims` and `tags`.
+    pub(crate) attention: Attention,
+    pub(crate) claims: Claims,
+    pub(crate) tags: Tags,
     pub(crate) hasher: KeyHasher,
     pub(crate) clock: Clock,
     pub(crate) epoch: Epoch,

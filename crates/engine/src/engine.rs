@@ -3,7 +3,9 @@
 //! A record is allocated and filled before any lock is taken; the shard's lock is held only to
 //! publish it. Making room may therefore lock any shard, one at a time.
 
+use crate::attention::Attention;
 use crate::changes::ChangeLog;
+use crate::claims::Claims;
 use crate::clock::{Expiry, TTL_MS_MAX, Ttl};
 use crate::common::Common;
 use crate::config::{Config, Layout};
@@ -25,6 +27,7 @@ use crate::policy::turnover::Turnover;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
 use crate::sync::{AtomicUsize, CacheAligned, Mutex};
+use crate::tags::Tags;
 use crate::unpublished::Unpublished;
 
 /// Tries to publish a record whose segment must grow first. Others may take the room that was made;
@@ -43,6 +46,30 @@ pub(crate) struct Engine {
     /// The page that is being emptied, see `compaction`. Whoever holds the lock does the work.
     pub(crate) emptying: Mutex<Option<Emptying>>,
     max_memory: u64,
+}
+
+/// Under which terms a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// If the condition holds. Supersedes the key's claim.
+    On(Condition),
+    /// While the claim of this token is current.
+    Claimed(u64),
+    /// The entry of this version stays what it is; only its record is another. Nobody is told.
+    Copy(u64),
+}
+
+impl Terms {
+    pub(crate) const ALWAYS: Self = Self::On(Condition::Always);
+
+    /// What has to hold for the key's entry.
+    pub(crate) fn condition(self) -> Condition {
+        match self {
+            Self::On(condition) => condition,
+            Self::Claimed(_) => Condition::Always,
+            Self::Copy(version) => Condition::IfVersion(version),
+        }
+    }
 }
 
 impl From<Poisoned> for Error {
@@ -91,6 +118,9 @@ impl Engine {
                 turnover: Turnover::new(config.limit.map_or(config.max_memory, Limit::max)),
                 adaptation: Adaptation::new(config.max_memory, layout.seed).map_err(refused)?,
                 changes: ChangeLog::new().map_err(refused)?,
+                attention: Attention::new(),
+                claims: Claims::new(shard_count).map_err(refused)?,
+                tags: Tags::new().map_err(refused)?,
                 hasher: KeyHasher::new(layout.seed),
                 clock: config.clock.clone(),
                 epoch: Epoch::new(),
@@ -199,7 +229,7 @@ impl Engine {
         })
     }
 
-    /// Stores a value if the condition holds; the key's hash if it did. `own` is the slot of the calling
+    /// Stores a value if the terms allow it; the key's hash if they did. `own` is the slot of the calling
     /// handle.
     pub(crate) fn store(
         &self,
@@ -207,7 +237,7 @@ impl Engine {
         value: &[u8],
         kind: u8,
         ttl: Ttl,
-        condition: Condition,
+        terms: Terms,
         own: &ReaderSlot,
     ) -> Result<Option<KeyHash>, Error> {
         debug_assert!(kind <= crate::memory::record::KIND_MAX);
@@ -216,11 +246,11 @@ impl Engine {
         let now = self.common.clock.now();
         let hash = self.common.hasher.hash(key);
         let Some(expiry) = self.expiry_of(ttl, now)? else {
-            let is_done = self.store_nothing(key, hash, condition, now)?;
+            let is_done = self.store_nothing(key, hash, terms, now)?;
             return Ok(is_done.then_some(hash));
         };
         let shard = self.shard_index(hash);
-        if condition != Condition::Always && !self.may_hold(hash, key, condition, now)? {
+        if terms != Terms::ALWAYS && !self.may_allow(hash, key, terms, now)? {
             return Ok(None);
         }
         let new = NewRecord {
@@ -230,7 +260,7 @@ impl Engine {
             expiry,
             hash,
         };
-        if condition == Condition::Always
+        if terms == Terms::ALWAYS
             && own.expects_overwrite()
             && self.overwrite_in_place(&new, shard, now, own)?
         {
@@ -244,21 +274,18 @@ impl Engine {
         }
         let mut unpublished = Unpublished::new(&self.common.allocator);
         self.create_record(new, &mut unpublished, shard, own)?;
-        let is_stored = self.publish(hash, key, &mut unpublished, condition, shard, own)?;
+        let is_stored = self.publish(hash, key, &mut unpublished, terms, shard, own)?;
         Ok(is_stored.then_some(hash))
     }
 
-    /// Saves filling a record that the condition would refuse.
-    fn may_hold(
-        &self,
-        hash: KeyHash,
-        key: &[u8],
-        condition: Condition,
-        now: u64,
-    ) -> Result<bool, Error> {
+    /// Saves filling a record that the terms would refuse.
+    fn may_allow(&self, hash: KeyHash, key: &[u8], terms: Terms, now: u64) -> Result<bool, Error> {
+        if let Terms::Claimed(token) = terms {
+            return Ok(self.is_claim_current(hash, token));
+        }
         let locked = self.lock(self.shard_index(hash))?;
         let existing = locked.find(hash, key);
-        Ok(locked.holds(condition, existing, now))
+        Ok(locked.holds(terms.condition(), existing, now))
     }
 
     /// A time to live of zero: the value is not cached, and what was there goes.
@@ -266,17 +293,22 @@ impl Engine {
         &self,
         key: &[u8],
         hash: KeyHash,
-        condition: Condition,
+        terms: Terms,
         now: u64,
     ) -> Result<bool, Error> {
-        // Condition and removal under one hold of the lock: nobody writes between them.
+        // Terms and removal under one hold of the lock: nobody writes between them.
         let mut locked = self.lock(self.shard_index(hash))?;
+        let is_attended = self.common.attention.is_needed();
         let existing = locked.find(hash, key);
-        if !locked.holds(condition, existing, now) {
+        if !locked.holds(terms.condition(), existing, now) || !self.allows(hash, terms, is_attended)
+        {
             return Ok(false);
         }
         if let Some(loc) = existing {
             Self::delete_found(&mut locked, hash, loc, now);
+        }
+        if is_attended {
+            self.tell_dependents(hash);
         }
         Ok(true)
     }
@@ -316,20 +348,27 @@ impl Engine {
         hash: KeyHash,
         key: &[u8],
         new: &mut Unpublished<'_>,
-        condition: Condition,
+        terms: Terms,
         shard: usize,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
         let loc = new.slot();
         for _ in 0..INDEX_ATTEMPTS_MAX {
             let mut locked = self.lock(shard)?;
+            let now = self.common.clock.now();
+            let is_attended = self.common.attention.is_needed();
+            if !self.may_publish(&locked, (hash, key), terms, is_attended, now) {
+                return Ok(false);
+            }
             // Should this thread die in the middle, the shard's repair takes care of the record.
             locked.state.in_hand.coming = new.lend();
-            let now = self.common.clock.now();
-            let published = locked.publish(hash, key, loc, condition, now, own);
+            let published = locked.publish(hash, key, loc, terms.condition(), now, own);
             locked.state.in_hand.coming = Loc::NONE;
             if !matches!(published, Ok(true)) {
                 new.take_back();
+            } else if is_attended && !matches!(terms, Terms::Copy(_)) {
+                fault::point();
+                self.tell_dependents(hash);
             }
             fault::point();
             locked.hand_over(false);
@@ -359,10 +398,17 @@ impl Engine {
         let hash = self.common.hasher.hash(key);
         let mut locked = self.lock(self.shard_index(hash))?;
         let now = self.common.clock.now();
-        let Some(loc) = locked.find(hash, key) else {
-            return Ok(false);
-        };
-        Ok(Self::delete_found(&mut locked, hash, loc, now))
+        let is_attended = self.common.attention.is_needed();
+        if is_attended {
+            self.supersede_claim(hash);
+        }
+        let existing = locked.find(hash, key);
+        let was_live = existing.is_some_and(|loc| Self::delete_found(&mut locked, hash, loc, now));
+        // Also where there was no entry: what the caller says is that the source has changed.
+        if is_attended {
+            self.tell_dependents(hash);
+        }
+        Ok(was_live)
     }
 
     /// Removes a key's record; whether it had not expired.
@@ -402,8 +448,7 @@ impl Engine {
                 unsafe { self.records().copy_value(loc, &mut value) };
                 (header.version() as u64, header.kind(), value)
             };
-            let condition = Condition::IfVersion(version);
-            let stored = self.store(key, &value, kind, ttl, condition, own)?;
+            let stored = self.store(key, &value, kind, ttl, Terms::Copy(version), own)?;
             if stored.is_some() {
                 return Ok(true);
             }
@@ -413,17 +458,32 @@ impl Engine {
 
     /// Removes everything. Visible to every thread's next read when it returns; the memory follows.
     pub(crate) fn clear(&self, own: &ReaderSlot) -> Result<(), Error> {
-        for shard in 0..self.shards.len() {
-            loop {
-                let cleared = self.lock(shard)?.clear(self.common.clock.now());
-                match cleared {
-                    Ok(()) => break,
-                    Err(NeedsRoom::Region) => self.make_room_for_index(shard, own)?,
-                    Err(NeedsRoom::Heap(refused)) => return Err(refused.into()),
-                }
+        let mut is_attended = false;
+        let cleared = (0..self.shards.len())
+            .try_for_each(|shard| self.clear_shard(shard, &mut is_attended, own));
+        if is_attended {
+            self.tell_all_dependents();
+        }
+        cleared
+    }
+
+    fn clear_shard(
+        &self,
+        shard: usize,
+        is_attended: &mut bool,
+        own: &ReaderSlot,
+    ) -> Result<(), Error> {
+        loop {
+            let mut locked = self.lock(shard)?;
+            *is_attended |= self.supersede_claims(shard, b"");
+            let cleared = locked.clear(self.common.clock.now());
+            drop(locked);
+            match cleared {
+                Ok(()) => return Ok(()),
+                Err(NeedsRoom::Region) => self.make_room_for_index(shard, own)?,
+                Err(NeedsRoom::Heap(refused)) => return Err(refused.into()),
             }
         }
-        Ok(())
     }
 
     /// What the helper thread does regularly: expiry, memory that waits.

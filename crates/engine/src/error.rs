@@ -158,6 +158,11 @@ pub enum Error {
         /// Bytes that were refused.
         bytes: usize,
     },
+    /// So many keys are claimed that no more can be, see [`Handle::claim`](crate::Handle::claim).
+    TooManyClaims {
+        /// The limit.
+        max: u64,
+    },
     /// A thread panicked in the middle of a change, and there is no room now for the empty index that
     /// its shard begins anew with. Every operation on the shard tries again.
     Poisoned,
@@ -187,6 +192,10 @@ impl fmt::Display for Error {
             Self::OutOfMemory { bytes } => write!(
                 f,
                 "the process has no memory for {bytes} bytes beside the cache's own; choose a smaller max_memory, or raise the process's limit"
+            ),
+            Self::TooManyClaims { max } => write!(
+                f,
+                "{max} keys are being loaded; no more can be claimed (load this one without a claim, or load fewer at a time)"
             ),
             Self::Poisoned => write!(
                 f,

@@ -2,7 +2,7 @@
 
 use crate::changes::{Drained, note_key, noted_keys};
 use crate::clock::Ttl;
-use crate::engine::Engine;
+use crate::engine::{Engine, Terms};
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
 use crate::hash::KeyHash;
@@ -25,14 +25,22 @@ const BATCH_AHEAD: usize = 16;
 /// and the cell in which they are counted. Make one per thread with
 /// [`Cache::handle`](crate::Cache::handle) and keep it; it keeps the cache alive.
 pub struct Handle {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     slot: Shared<ReaderSlot>,
     counts: Shared<ReadCounts>,
     changes_seen: AtomicU64,
     drain_buffer: RefCell<Vec<u8>>,
     samples: Samples,
+    pub(crate) claimant: Claimant,
     /// Not `Sync`: the slot has one reader.
     _not_sync: PhantomData<Cell<()>>,
+}
+
+/// Whose a handle's claims are.
+pub(crate) struct Claimant {
+    pub(crate) owner: u64,
+    /// Whether it has ever claimed anything.
+    pub(crate) has_claimed: Cell<bool>,
 }
 
 /// Where a [`Handle::scan`] goes on.
@@ -80,6 +88,10 @@ impl Handle {
             changes_seen: AtomicU64::new(engine.common.changes.position()),
             drain_buffer: RefCell::new(Vec::new()),
             samples: Samples::new(),
+            claimant: Claimant {
+                owner: engine.common.claims.new_owner(),
+                has_claimed: Cell::new(false),
+            },
             engine,
             _not_sync: PhantomData,
         })
@@ -233,21 +245,21 @@ impl Handle {
     /// If key, value or time to live exceed their limits, or no room can be made. Nothing has changed
     /// then.
     pub fn set(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<(), Error> {
-        self.store(key, value, kind, ttl, Condition::Always)?;
+        self.store(key, value, kind, ttl, Terms::ALWAYS)?;
         Ok(())
     }
 
-    fn store(
+    pub(crate) fn store(
         &self,
         key: &[u8],
         value: &[u8],
         kind: u8,
         ttl: Ttl,
-        condition: Condition,
+        terms: Terms,
     ) -> Result<bool, Error> {
         let stored = self
             .engine
-            .store(key, value, kind, ttl, condition, &self.slot)?;
+            .store(key, value, kind, ttl, terms, &self.slot)?;
         if let Some(hash) = stored {
             self.samples
                 .note_write(hash, &self.engine.common.adaptation);
@@ -266,7 +278,7 @@ impl Handle {
         kind: u8,
         ttl: Ttl,
     ) -> Result<bool, Error> {
-        self.store(key, value, kind, ttl, Condition::IfAbsent)
+        self.store(key, value, kind, ttl, Terms::On(Condition::IfAbsent))
     }
 
     /// Stores a value if the key has a live entry; whether it did.
@@ -274,7 +286,7 @@ impl Handle {
     /// # Errors
     /// As [`Self::set`].
     pub fn replace(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<bool, Error> {
-        self.store(key, value, kind, ttl, Condition::IfPresent)
+        self.store(key, value, kind, ttl, Terms::On(Condition::IfPresent))
     }
 
     /// Stores a value if the key's entry still has the version that [`Value::version`] told; whether
@@ -290,7 +302,13 @@ impl Handle {
         kind: u8,
         ttl: Ttl,
     ) -> Result<bool, Error> {
-        self.store(key, value, kind, ttl, Condition::IfVersion(version))
+        self.store(
+            key,
+            value,
+            kind,
+            ttl,
+            Terms::On(Condition::IfVersion(version)),
+        )
     }
 
     /// Stores several values in order. Stops at the first error; the number of those stored before
@@ -432,6 +450,16 @@ impl Handle {
     /// [`Error::Poisoned`], or [`Error::OutOfMemory`] if there is none to note the keys in. Some entries
     /// have been removed then.
     pub fn delete_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
+        // First, so that what is loaded meanwhile is stored either before the scan comes by or not at all.
+        let is_attended = self.engine.supersede_prefix(prefix)?;
+        let deleted = self.delete_found_prefix(prefix);
+        if is_attended {
+            self.engine.tell_all_dependents();
+        }
+        deleted
+    }
+
+    fn delete_found_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
         let mut deleted = 0;
         let mut keys = Vec::new();
         let mut cursor = Some(Cursor::START);
@@ -513,6 +541,9 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if self.claimant.has_claimed.get() {
+            self.engine.give_up_claims(self.claimant.owner);
+        }
         self.engine.common.epoch.unregister(&self.slot);
         self.engine.read_counts.unregister(&self.counts);
     }

@@ -18,9 +18,11 @@
 //! `engine` → `room` (if there is none) → `shard`; who may stay is decided in `eviction`, by the means of `policy`.
 
 mod account;
+mod attention;
 #[cfg(not(loom))]
 mod cache;
 mod changes;
+mod claims;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
@@ -58,6 +60,8 @@ mod limit;
 #[cfg(not(loom))]
 mod limits;
 #[cfg(not(loom))]
+mod loading;
+#[cfg(not(loom))]
 mod memory;
 #[cfg(all(test, loom))]
 mod models;
@@ -67,6 +71,7 @@ mod overwrite;
 mod policy;
 #[cfg(not(loom))]
 mod prefetch;
+mod prehashed;
 #[cfg(not(loom))]
 mod repair;
 #[cfg(not(loom))]
@@ -78,6 +83,7 @@ mod state;
 #[cfg(not(loom))]
 mod stats;
 mod sync;
+mod tags;
 #[cfg(not(loom))]
 mod unpublished;
 #[cfg(not(loom))]
@@ -103,12 +109,14 @@ pub use self::sync::switching;
 pub use self::{
     cache::Cache,
     changes::Drained,
+    claims::Released,
     clock::{Clock, ManualClock, TICK_MS, TTL_MS_MAX, Ttl},
     config::Config,
     error::{ConfigError, Error},
     handle::{Cursor, Handle},
     limit::Limit,
     limits::{KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN},
+    loading::Claim,
     policy::objective::Objective,
     signal::Signal,
     stats::Stats,

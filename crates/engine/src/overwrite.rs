@@ -32,10 +32,16 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
         let mut locked = self.lock(shard)?;
+        let is_attended = self.common.attention.is_needed();
+        if is_attended {
+            self.supersede_claim(new.hash);
+        }
         // Under the lock, and not before: invariant 2.
         let done = self.common.epoch.is_only_reader(own) && locked.overwrite_in_place(new, now);
         if !done {
             own.expect_overwrite(false);
+        } else if is_attended {
+            self.tell_dependents(new.hash);
         }
         Ok(done)
     }

@@ -32,6 +32,9 @@ impl LockedShard<'_> {
             while common.collect(None) {}
             self.clear(now)?;
         }
+        // It may have taken effect before anybody was told.
+        common.tags.note_all_written();
+        common.changes.lap_all();
         // The write that died may have used the next one.
         self.state.last_version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
         self.state.counts.repairs += 1;

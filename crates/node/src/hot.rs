@@ -6,7 +6,7 @@ use nearcache_engine::Ttl;
 use crate::entry::{Call, native};
 use crate::errors::Failure;
 use crate::handle::Live;
-use crate::js::Val;
+use crate::js::{Env, Val};
 use crate::keys::{self, KeyBuffer};
 use crate::ttl;
 use crate::values;
@@ -73,7 +73,7 @@ fn find<const COUNTED: bool, R>(
 
 /// Reads the first argument as a key and goes on.
 #[inline(always)]
-fn with_key<'c, R, const ARGS: usize>(
+pub(crate) fn with_key<'c, R, const ARGS: usize>(
     call: &Call<'c, ARGS>,
     body: impl FnOnce(&Call<'c, ARGS>, &Live, &[u8]) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
@@ -85,7 +85,10 @@ fn with_key<'c, R, const ARGS: usize>(
 
 /// The TTL in argument `index`; without it the cache's own, and without a native call.
 #[inline(always)]
-fn ttl_at<const ARGS: usize>(call: &Call<'_, ARGS>, index: usize) -> Result<Ttl, Failure> {
+pub(crate) fn ttl_at<const ARGS: usize>(
+    call: &Call<'_, ARGS>,
+    index: usize,
+) -> Result<Ttl, Failure> {
     if call.given <= index {
         Ok(Ttl::Default)
     } else {
@@ -106,7 +109,8 @@ fn set_foreign(call: &Call<'_, 5>, unless: Unless) -> Result<bool, Failure> {
     with_key(call, |call, live, key| {
         let kind = values::foreign_kind(call.env, call.args[1])?;
         let ttl = ttl_at(call, 4)?;
-        put(live, key, bytes_argument(call, live)?, kind, ttl, unless)
+        let bytes = bytes_argument(call.env, live, call.args[2], call.args[3])?;
+        put(live, key, bytes, kind, ttl, unless)
     })
 }
 
@@ -136,16 +140,18 @@ fn put(
 }
 
 /// The first `length` bytes of the array, or of scratch.
-fn bytes_argument<'c>(call: &Call<'c, 5>, live: &'c Live) -> Result<&'c [u8], Failure> {
-    let length = call
-        .env
-        .as_number(call.args[3])
-        .filter(|length| *length >= 0.0);
+pub(crate) fn bytes_argument<'c>(
+    env: Env<'c>,
+    live: &'c Live,
+    array: Val<'c>,
+    length: Val<'c>,
+) -> Result<&'c [u8], Failure> {
+    let length = env.as_number(length).filter(|length| *length >= 0.0);
     let length = length
         .ok_or_else(|| Failure::InvalidOption("length must be a number".to_owned()))?
         as usize;
     // SAFETY: the engine copies the bytes before any JavaScript runs.
-    let bytes = match unsafe { call.env.uint8array_bytes(call.args[2]) } {
+    let bytes = match unsafe { env.uint8array_bytes(array) } {
         Some(bytes) => bytes.get(..length),
         // SAFETY: the only use of scratch's body in this call; the engine copies it before any JavaScript runs.
         None => unsafe { live.scratch.body(length) }.map(|body| &*body),

@@ -157,6 +157,20 @@ impl<'c> Env<'c> {
         check(unsafe { sys::napi_set_element(self.raw, array.raw, index, value.raw) })
     }
 
+    /// How many elements an array has. None: no array.
+    pub fn array_length(self, array: Val<'c>) -> Option<u32> {
+        let mut length = 0;
+        // SAFETY: env and value are of this call (Invariant); the out-pointer is valid.
+        let status = unsafe { sys::napi_get_array_length(self.raw, array.raw, &mut length) };
+        (status == sys::Status::napi_ok).then_some(length)
+    }
+
+    /// An element of an array. Runs JavaScript if somebody has given the array a getter.
+    pub fn element(self, array: Val<'c>, index: u32) -> Result<Val<'c>, Failure> {
+        // SAFETY: env and value are of this call (Invariant) and a valid out-pointer.
+        self.make(|out| unsafe { sys::napi_get_element(self.raw, array.raw, index, out) })
+    }
+
     /// A new `Uint8Array` with its own copy of `bytes`. Slow (about a microsecond): never on the hot path.
     pub fn uint8array(self, bytes: &[u8]) -> Result<Val<'c>, Failure> {
         let mut data: *mut c_void = ptr::null_mut();

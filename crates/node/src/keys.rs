@@ -55,6 +55,28 @@ pub struct KeyList {
 }
 
 impl KeyList {
+    /// The bytes of an array of strings. Runs JavaScript if somebody has given the array getters: no reference from
+    /// [`Handle::live`](crate::handle::Handle::live) may be in use.
+    pub fn read<'c>(env: Env<'c>, array: Val<'c>) -> Result<KeyList, Failure> {
+        let length = env.array_length(array);
+        let length = length.ok_or_else(|| Failure::InvalidOption("not an array".to_owned()))?;
+        let mut list = KeyList::default();
+        let mut buffer = KeyBuffer::new();
+        for index in 0..length {
+            list.push(&read(env, env.element(array, index)?, &mut buffer)?);
+        }
+        Ok(list)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let key = &self.bytes[start..end];
+            start = end;
+            key
+        })
+    }
+
     pub fn push(&mut self, key: &[u8]) {
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());

@@ -4,7 +4,7 @@
 //! about caching (crates/engine does) and knows nothing of objects, loaders or L0 (ts/ does).
 //!
 //! Rooms, each importing only what stands to its right:
-//! `lib → open → {hot, cold} → entry → handle → {registry, scratch} → options → errors → js`,
+//! `lib → open → loading → {hot, cold} → entry → handle → {registry, scratch} → options → errors → js`,
 //! with the conversions `keys`, `values`, `text`, `narrow`, `wtf8`, `numbers` and `ttl` beside `hot` and `cold`.
 //!
 //! The rules that the whole crate keeps: one native call per operation; no JavaScript runs while the engine or the
@@ -21,6 +21,7 @@ mod hot;
 mod image;
 mod js;
 mod keys;
+mod loading;
 mod narrow;
 mod numbers;
 mod open;
@@ -50,7 +51,7 @@ use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 
 /// Raised whenever the interface that ts/native.ts declares changes.
-const ABI_VERSION: u32 = 3;
+const ABI_VERSION: u32 = 4;
 
 /// The engine's limits, as ts/ needs them for its own validation.
 #[napi(object)]

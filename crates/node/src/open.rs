@@ -13,12 +13,12 @@ use crate::handle::{Handle, Live};
 use crate::js::{Env, Val};
 use crate::options::{NativeOptions, Settings};
 use crate::scratch::Scratch;
-use crate::{cold, hot, registry};
+use crate::{cold, hot, loading, registry};
 
 type Function = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 /// The functions of a handle, as ts/native.ts declares them.
-const FUNCTIONS: [(&CStr, Function); 23] = [
+const FUNCTIONS: [(&CStr, Function); 34] = [
     (c"get", hot::get),
     (c"peek", hot::peek),
     (c"set", hot::set),
@@ -29,6 +29,17 @@ const FUNCTIONS: [(&CStr, Function); 23] = [
     (c"delete", hot::delete),
     (c"ttl", hot::remaining),
     (c"touch", hot::touch),
+    (c"claim", loading::claim),
+    (c"extendClaim", loading::extend_claim),
+    (c"releaseClaim", loading::release_claim),
+    (c"isClaimCurrent", loading::is_claim_current),
+    (c"setClaimed", loading::set_claimed),
+    (c"setBytesClaimed", loading::set_bytes_claimed),
+    (c"stamp", loading::stamp),
+    (c"invalidateTags", loading::invalidate_tags),
+    (c"tagsAreCurrent", loading::tags_are_current),
+    (c"depend", loading::depend),
+    (c"dependenciesAreCurrent", loading::dependencies_are_current),
     (c"size", cold::size),
     (c"clear", cold::clear),
     (c"deletePrefix", cold::delete_prefix),

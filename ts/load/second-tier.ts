@@ -1,0 +1,181 @@
+/**
+ * The second tier as a cache uses it: hands other processes' changes to the store, sends this one's changes after them,
+ * in the background, and counts what fails. What is under way can be waited for.
+ */
+
+import type { NativeCache } from "../native.js";
+import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp, TierWrite } from "../tier.js";
+import type { LoadNote } from "./owner.js";
+
+/**
+ * How long uses are gathered before the second tier is told, in milliseconds: well below the age at which a Redis under
+ * pressure evicts. Measured with `allkeys-lru`: of 1,000 hot keys 871 survived with a touch every 0.5 s, 77 with 2 s, 1
+ * without.
+ */
+const TOUCH_MS = 500;
+/** How many keys it is told of at a time. */
+const USES_MAX = 512;
+
+/** Who wants to know what happens. */
+interface Watch {
+  readonly note: (note: LoadNote) => void;
+  readonly report: (event: TierEvent) => void;
+  time(what: "l2", ms: number): void;
+}
+
+/** See the file's head. */
+export class SecondTier {
+  readonly tier: Tier;
+  readonly #watch: Watch;
+  readonly #pending = new Set<Promise<unknown>>();
+  /** By key, the last change that is under way. */
+  readonly #changing = new Map<string, Promise<unknown>>();
+  /** Changes under way that may concern any key. */
+  readonly #changingAll = new Set<Promise<unknown>>();
+
+  /** Keys that were read since the tier was last told. */
+  readonly #used = new Set<string>();
+  #touching: NodeJS.Timeout | undefined = undefined;
+
+  constructor(tier: Tier, native: NativeCache, watch: Watch) {
+    this.tier = tier;
+    this.#watch = watch;
+    tier.attach(hostOf(native, watch.report));
+  }
+
+  /** Looks a key up, after what this process has changed of it. Never rejects. */
+  get(key: string, how: TierLookUp): Promise<TierAnswer> {
+    const changes = [...this.#changingAll, ...(this.#changing.has(key) ? [this.#changing.get(key)] : [])];
+    const look = async (): Promise<TierAnswer> => {
+      const start = performance.now();
+      const answer = await this.tier.get(key, how);
+      this.#watch.time("l2", performance.now() - start);
+      return answer;
+    };
+    const answer = changes.length === 0 ? look() : Promise.all(changes).then(look);
+    return answer.catch((error: unknown) => {
+      this.#watch.note({ type: "tierError", key, error });
+      return NO_ANSWER;
+    });
+  }
+
+  /** Stores an entry; settles when that is done or has failed. Never rejects. */
+  set(key: string, entry: TierEntry, how: TierWrite = {}): Promise<unknown> {
+    return this.#sendFor([key], this.tier.set(key, entry, how));
+  }
+
+  delete(keys: readonly string[]): void {
+    if (keys.length > 0) {
+      this.#sendFor(keys, this.tier.delete(keys));
+    }
+  }
+
+  expire(key: string): void {
+    this.#sendFor([key], this.tier.expire(key));
+  }
+
+  deletePattern(pattern: string): void {
+    this.#sendForAll(this.tier.deletePattern(pattern));
+  }
+
+  invalidateTags(tags: readonly string[]): void {
+    this.#sendForAll(this.tier.invalidateTags(tags));
+  }
+
+  bumpVersion(): void {
+    this.#sendForAll(this.tier.bumpVersion());
+  }
+
+  /** Gives a lease back. */
+  release(key: string, lease: string): void {
+    this.#send(key, this.tier.release(key, lease));
+  }
+
+  /**
+   * These keys were read, here, where the second tier can't see it: it must not take them for unused. A sample will do.
+   */
+  noteUses(keys: Iterable<string>): void {
+    for (const key of keys) {
+      if (this.#used.size >= USES_MAX) {
+        return;
+      }
+      this.#used.add(key);
+    }
+    if (this.#touching === undefined && this.#used.size > 0) {
+      this.#touching = setTimeout(() => this.#touch(), TOUCH_MS);
+      this.#touching.unref();
+    }
+  }
+
+  /** Waits for what is under way, and lets go of the tier. Never rejects. */
+  async close(): Promise<void> {
+    clearTimeout(this.#touching);
+    await this.flush();
+    await this.tier.close();
+  }
+
+  #touch(): void {
+    this.#touching = undefined;
+    const keys = [...this.#used];
+    this.#used.clear();
+    this.#send(keys[0] ?? "", this.tier.touch(keys));
+  }
+
+  /** Waits for all that was sent so far. Never rejects: what failed has been counted and told. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  #sendFor(keys: readonly string[], sent: Promise<unknown>): Promise<unknown> {
+    const settled = this.#send(keys[0] ?? "", sent);
+    for (const key of keys) {
+      this.#changing.set(key, settled);
+    }
+    return settled.then(() => {
+      for (const key of keys) {
+        if (this.#changing.get(key) === settled) {
+          this.#changing.delete(key);
+        }
+      }
+    });
+  }
+
+  #sendForAll(sent: Promise<unknown>): void {
+    const settled = this.#send("", sent);
+    this.#changingAll.add(settled);
+    settled.then(() => this.#changingAll.delete(settled));
+  }
+
+  #send(key: string, sent: Promise<unknown>): Promise<unknown> {
+    const settled = sent.catch((error: unknown) => this.#watch.note({ type: "tierError", key, error }));
+    this.#pending.add(settled);
+    settled.then(() => this.#pending.delete(settled));
+    return settled;
+  }
+}
+
+const NO_ANSWER: TierAnswer = { entry: undefined, lease: undefined, isHeld: false };
+
+function hostOf(native: NativeCache, report: (event: TierEvent) => void): TierHost {
+  // A tier may still deliver what was under way when the cache was closed.
+  const unlessClosed = (body: () => void): void => {
+    try {
+      body();
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ERR_CACHE_CLOSED") {
+        throw error;
+      }
+    }
+  };
+  return {
+    invalidate: (keys) =>
+      unlessClosed(() => {
+        for (const key of keys) {
+          native.delete(key);
+        }
+      }),
+    invalidateTags: (tags) => unlessClosed(() => native.invalidateTags(tags as string[])),
+    invalidateAll: () => unlessClosed(() => native.clear()),
+    report,
+  };
+}

@@ -1,0 +1,230 @@
+/**
+ * Everything that goes to Redis passes here: it is tried only if the breaker is closed and not too much is under way,
+ * settles by its deadline, and its outcome is told to the breaker and counted.
+ *
+ * An *attempt* is one operation as the caller knows it, of as many commands as it takes, under one deadline. Commands that
+ * are still under way when it has passed go on to count as in flight, until they settle.
+ */
+import { NearcacheError, TierError } from "../errors.js";
+import type { BreakerState } from "../tier.js";
+import { Breaker } from "./breaker.js";
+import { type Argument, type Client, Connection, NotConnectedError } from "./connection.js";
+import { type Deadline, DeadlinePassed, Deadlines } from "./deadlines.js";
+import type { KeyNames } from "./keys.js";
+import type { ResolvedTierOptions } from "./options.js";
+import type { Script } from "./scripts.js";
+
+/** What happened so far. */
+export interface CallCounters {
+  errors: number;
+  timeouts: number;
+  skipped: number;
+}
+
+/** What calls tell of. */
+export interface CallListener {
+  breakerChanged(from: BreakerState, to: BreakerState): void;
+  failed(operation: string, error: Error): void;
+}
+
+/** One operation under one deadline. */
+export class Attempt {
+  readonly deadline: Deadline;
+  readonly #calls: Calls;
+
+  constructor(calls: Calls, deadline: Deadline) {
+    this.#calls = calls;
+    this.deadline = deadline;
+  }
+
+  command(name: string, args: readonly Argument[], node?: Client): Promise<unknown> {
+    this.deadline.check();
+    return this.#calls.send(name, args, node);
+  }
+
+  /** Runs a script by its digest, and sends its text where the server doesn't know it. */
+  async script({ sha, text }: Script, keys: readonly string[], args: readonly Argument[] = []): Promise<unknown> {
+    const rest = [keys.length, ...keys, ...args];
+    try {
+      return await this.command("evalsha", [sha, ...rest]);
+    } catch (error) {
+      if (!isReply(error, "NOSCRIPT")) {
+        throw error;
+      }
+      return this.command("eval", [text, ...rest]);
+    }
+  }
+}
+
+export class Calls {
+  readonly connection: Connection;
+  readonly counters: CallCounters = { errors: 0, timeouts: 0, skipped: 0 };
+  readonly #breaker: Breaker;
+  readonly #deadlines: Deadlines;
+  readonly #commandsMax: number;
+  readonly #listener: CallListener;
+  readonly #names: KeyNames;
+  #inFlight = 0;
+  #isClosed = false;
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(options: ResolvedTierOptions, names: KeyNames, listener: CallListener) {
+    this.#breaker = new Breaker(options.breaker, options.clock.now, (from, to) => listener.breakerChanged(from, to));
+    this.#deadlines = new Deadlines(options.clock, options.commandTimeoutMs);
+    this.#commandsMax = options.commandsMax;
+    this.#listener = listener;
+    this.#names = names;
+    this.connection = new Connection(
+      options,
+      () => this.#expectRecovery(),
+      (error) => listener.failed("connect", error),
+    );
+  }
+
+  get breakerState(): BreakerState {
+    return this.#breaker.state;
+  }
+
+  /** Whether anything may be tried now. If not it is counted, and a probe is made where it is due. */
+  admits(): boolean {
+    if (this.#breaker.isClosed && !this.#isClosed) {
+      return true;
+    }
+    this.counters.skipped++;
+    this.#probeIfDue();
+    return false;
+  }
+
+  startDeadline(): Deadline {
+    return this.#deadlines.start();
+  }
+
+  /**
+   * Runs an operation.
+   * @throws {@link TierError} for whatever keeps it from being done.
+   */
+  async attempt<T>(operation: string, body: (attempt: Attempt) => Promise<T>, deadline?: Deadline): Promise<T> {
+    if (!this.admits()) {
+      throw new TierError("ERR_TIER", this.#whySkipped(operation), { operation });
+    }
+    const due = deadline ?? this.startDeadline();
+    const work = due.race(this.#begin(body, due));
+    this.#running.add(work);
+    try {
+      const result = await work;
+      this.#breaker.succeeded();
+      return result;
+    } catch (error) {
+      throw this.#failed(operation, error);
+    } finally {
+      due.end();
+      this.#running.delete(work);
+    }
+  }
+
+  /** As an attempt's command, which it serves. */
+  send(name: string, args: readonly Argument[], node?: Client): Promise<unknown> {
+    if (this.#inFlight >= this.#commandsMax) {
+      const message = `${this.#inFlight} commands are waiting for their replies already (maxInFlight)`;
+      return Promise.reject(new OverloadedError(message));
+    }
+    this.#inFlight++;
+    const settled = (): void => {
+      this.#inFlight--;
+    };
+    const reply = this.connection.send(name, args, node);
+    reply.then(settled, settled);
+    return reply;
+  }
+
+  /** A command beside all operations, by a deadline of its own. It is not counted, nor is the breaker asked. */
+  single(name: string, args: readonly Argument[]): Promise<unknown> {
+    const deadline = this.startDeadline();
+    return deadline.race(this.connection.send(name, args)).finally(() => deadline.end());
+  }
+
+  /** Redis has refused a part of an operation, which goes on without. */
+  refused(operation: string, error: Error): void {
+    this.counters.errors++;
+    this.#listener.failed(operation, error);
+  }
+
+  /** Waits for what is under way, and lets go of the connection. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#running);
+    this.connection.close();
+  }
+
+  async #begin<T>(body: (attempt: Attempt) => Promise<T>, deadline: Deadline): Promise<T> {
+    const waits = this.connection.ready(deadline);
+    if (waits !== undefined) {
+      await waits;
+    }
+    return body(new Attempt(this, deadline));
+  }
+
+  #failed(operation: string, cause: unknown): TierError {
+    if (cause instanceof DeadlinePassed) {
+      this.counters.timeouts++;
+    }
+    this.counters.errors++;
+    if (isOutage(cause)) {
+      this.#breaker.failed();
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `Redis could not ${operation}: ${reason}`;
+    const error = cause instanceof TierError ? cause : new TierError("ERR_TIER", message, { operation, cause });
+    this.#listener.failed(operation, error);
+    return error;
+  }
+
+  #whySkipped(operation: string): string {
+    return this.#isClosed
+      ? `Redis was not asked to ${operation}: the tier is closed`
+      : `Redis was not asked to ${operation}: the circuit breaker is ${this.#breaker.state}`;
+  }
+
+  #expectRecovery(): void {
+    this.#breaker.expectRecovery();
+    this.#probeIfDue();
+  }
+
+  /** Nobody waits for a probe: it goes beside what was refused. */
+  #probeIfDue(): void {
+    if (this.#isClosed || !this.#breaker.beginProbe()) {
+      return;
+    }
+    const deadline = this.startDeadline();
+    const work = this.#begin((attempt) => attempt.command("get", [this.#names.version]), deadline);
+    deadline
+      .race(work)
+      .then(
+        () => this.#breaker.probed(true),
+        () => this.#breaker.probed(false),
+      )
+      .finally(() => deadline.end());
+  }
+}
+
+/** Too much is under way. No sign of an outage by itself. */
+class OverloadedError extends Error {}
+
+/** What Redis replies while it is of no use, though it is there. */
+const OUTAGES = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "BUSY", "NOAUTH", "WRONGPASS", "TRYAGAIN"];
+
+/** Whether the next command would fail alike. A refusal of this command alone says nothing of the next. */
+function isOutage(error: unknown): boolean {
+  if (error instanceof NearcacheError || error instanceof OverloadedError) {
+    return false;
+  }
+  if (error instanceof DeadlinePassed || error instanceof NotConnectedError) {
+    return true;
+  }
+  return !isReply(error) || OUTAGES.some((code) => isReply(error, code));
+}
+
+/** Whether Redis answered with an error, or with one of this code. */
+export function isReply(error: unknown, code = ""): boolean {
+  return error instanceof Error && error.name === "ReplyError" && error.message.startsWith(code);
+}

@@ -1,0 +1,182 @@
+/**
+ * Tells other processes' changes from our own. Tracking names every key that changes, ours included, and not who changed it;
+ * taken for another's, each write would throw away what this process has just stored.
+ *
+ * So what this process has changed of late is remembered with the revision that it got (of a tag: the clock). If a name
+ * arrives that is remembered, Redis is asked what it has now: our revision means that nobody has changed it since.
+ * Anything else, or no answer, means that it is out of date. Names that are not remembered always are.
+ */
+import type { Calls } from "./calls.js";
+import type { Clock } from "./clock.js";
+import type { KeyNames } from "./keys.js";
+import { REVISIONS } from "./scripts.js";
+import { groupBySlot } from "./slots.js";
+import type { SharedState } from "./state.js";
+
+/** A change arrives within milliseconds; a connection that lags more is found out and dropped. */
+const REMEMBERED_MS = 5_000;
+const REMEMBERED_MAX = 20_000;
+
+/** A change of ours. */
+interface Change {
+  readonly at: number;
+  /** The changes of this name that are under way. */
+  underWay: Promise<void>;
+  /** What it got last; `undefined` where it is not known whether it was done. */
+  revision: string | undefined;
+}
+
+/** What is told of changes that are not ours. */
+export interface Told {
+  invalidate(keys: readonly string[]): void;
+  invalidateTags(tags: readonly string[]): void;
+}
+
+export interface EchoOwner {
+  readonly calls: Calls;
+  readonly state: SharedState;
+  readonly names: KeyNames;
+  readonly clock: Clock;
+}
+
+export class Echoes {
+  readonly #owner: EchoOwner;
+  readonly #told: Told;
+  readonly #keys: Remembered;
+  readonly #tags: Remembered;
+
+  constructor(owner: EchoOwner, told: Told) {
+    this.#owner = owner;
+    this.#told = told;
+    this.#keys = new Remembered(owner.clock);
+    this.#tags = new Remembered(owner.clock);
+  }
+
+  /** This process changes these keys: the result tells the revision that a key then has, or nothing if it can't be known. */
+  changing<T>(keys: readonly string[], change: Promise<T>, revisionOf: (result: T) => string | undefined): Promise<T> {
+    return this.#keys.remember(keys, change, revisionOf);
+  }
+
+  /** As {@link changing}, for tags and the tag clock. */
+  changingTags<T>(tags: readonly string[], change: Promise<T>, clockOf: (result: T) => number): Promise<T> {
+    return this.#tags.remember(tags, change, (result) => String(clockOf(result)));
+  }
+
+  /** Somebody has changed these keys. */
+  changed(keys: readonly string[]): void {
+    const [ours, foreign] = this.#keys.split(keys);
+    if (foreign.length > 0) {
+      this.#told.invalidate(foreign);
+    }
+    if (ours.length > 0) {
+      void this.#check(this.#keys, ours, () => this.#revisions(ours)).then((changed) => {
+        if (changed.length > 0) {
+          this.#told.invalidate(changed);
+        }
+      });
+    }
+  }
+
+  /** Somebody has invalidated these tags. */
+  changedTags(tags: readonly string[]): void {
+    const [ours, foreign] = this.#tags.split(tags);
+    if (foreign.length > 0) {
+      this.#told.invalidateTags(foreign);
+    }
+    if (ours.length > 0) {
+      void this.#check(this.#tags, ours, () => this.#tagClocks(ours)).then((changed) => {
+        if (changed.length > 0) {
+          this.#told.invalidateTags(changed);
+        }
+      });
+    }
+  }
+
+  /** Those that are no longer as we left them. Never rejects. */
+  async #check(
+    remembered: Remembered,
+    names: readonly string[],
+    ask: () => Promise<ReadonlyMap<string, string>>,
+  ): Promise<string[]> {
+    await Promise.all(names.map((name) => remembered.settled(name)));
+    const expected = new Map(names.map((name) => [name, remembered.revisionOf(name)]));
+    const found = await ask().catch(() => new Map<string, string>());
+    return names.filter((name) => expected.get(name) === undefined || expected.get(name) !== found.get(name));
+  }
+
+  #revisions(keys: readonly string[]): Promise<Map<string, string>> {
+    const { calls, state, names } = this.#owner;
+    return calls.attempt("compare revisions", async (attempt) => {
+      const version = state.version ?? (await state.current(attempt)).version;
+      const found = new Map<string, string>();
+      const groups = calls.connection.isCluster ? groupBySlot(keys, (key) => names.entry(version, key)) : [keys];
+      const ask = async (group: readonly string[]): Promise<void> => {
+        const entries = group.map((key) => names.entry(version, key));
+        const revisions = (await attempt.script(REVISIONS, entries)) as Buffer[];
+        for (const [index, key] of group.entries()) {
+          found.set(key, (revisions[index] as Buffer).toString("hex"));
+        }
+      };
+      await Promise.all(groups.map(ask));
+      return found;
+    });
+  }
+
+  async #tagClocks(tags: readonly string[]): Promise<Map<string, string>> {
+    const { calls, state } = this.#owner;
+    const times = await calls.attempt("compare tags", (attempt) => state.tagTimes(attempt, tags));
+    return new Map([...times].map(([tag, time]) => [tag, String(time)]));
+  }
+}
+
+/** The latest changes of ours, the oldest first. */
+class Remembered {
+  readonly #clock: Clock;
+  readonly #changes = new Map<string, Change>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  remember<T>(names: readonly string[], change: Promise<T>, revisionOf: (result: T) => string | undefined): Promise<T> {
+    const at = this.#clock.now();
+    this.#forgetOld(at);
+    for (const name of names) {
+      const mine: Change = { at, revision: undefined, underWay: Promise.resolve() };
+      const before = this.#changes.get(name)?.underWay;
+      const done = change.then(
+        (result) => {
+          mine.revision = revisionOf(result);
+        },
+        () => undefined,
+      );
+      mine.underWay = Promise.all([before, done]).then(() => undefined);
+      // Written anew, so that the order is that of the latest changes.
+      this.#changes.delete(name);
+      this.#changes.set(name, mine);
+    }
+    return change;
+  }
+
+  split(names: readonly string[]): [ours: string[], foreign: string[]] {
+    const isOurs = (name: string): boolean => this.#changes.has(name);
+    return [names.filter(isOurs), names.filter((name) => !isOurs(name))];
+  }
+
+  settled(name: string): Promise<void> | undefined {
+    return this.#changes.get(name)?.underWay;
+  }
+
+  revisionOf(name: string): string | undefined {
+    return this.#changes.get(name)?.revision;
+  }
+
+  #forgetOld(now: number): void {
+    for (const [name, { at }] of this.#changes) {
+      if (now - at < REMEMBERED_MS && this.#changes.size < REMEMBERED_MAX) {
+        return;
+      }
+      this.#changes.delete(name);
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A second tier in this process's memory: what Redis is to a cache, for tests. Several tiers on one {@link MemoryStore}
+ * are like several processes on one Redis; its clock is the test's, and it can be taken away and brought back.
+ */
+import { TierError } from "../errors.js";
+import type { Tier, TierAnswer, TierEntry, TierHost, TierLookUp, TierStats, TierWrite } from "../tier.js";
+
+interface Held {
+  readonly entry: TierEntry;
+  /** When it was stored, by the store's clock; `expire` moves the end of its freshness. */
+  freshUntil: number;
+  readonly liveUntil: number;
+  readonly generations: readonly number[];
+  readonly version: number;
+}
+
+interface Lease {
+  readonly id: string;
+  readonly until: number;
+}
+
+/** What all the tiers share. */
+export class MemoryStore {
+  readonly entries = new Map<string, Held>();
+  readonly leases = new Map<string, Lease>();
+  readonly generations = new Map<string, number>();
+  readonly tiers = new Set<MemoryTier>();
+  version = 0;
+  /** While true, everything fails. */
+  isDown = false;
+  /** Milliseconds. */
+  now: () => number = () => performance.now();
+  #leases = 0;
+
+  /** A name for a lease that no other lease has. */
+  nextLease(): string {
+    this.#leases++;
+    return `lease ${this.#leases}`;
+  }
+}
+
+const ABSENT: TierAnswer = { entry: undefined, lease: undefined, isHeld: false };
+
+/** One process's tier on a {@link MemoryStore}. */
+export class MemoryTier implements Tier {
+  readonly name = "memory";
+  readonly #store: MemoryStore;
+  #host: TierHost | undefined = undefined;
+  #counts = { hits: 0, misses: 0, writes: 0, errors: 0, messages: 0 };
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+  }
+
+  attach(host: TierHost): void {
+    this.#host = host;
+    this.#store.tiers.add(this);
+  }
+
+  async get(key: string, { leaseMs }: TierLookUp): Promise<TierAnswer> {
+    await Promise.resolve();
+    const store = this.#store;
+    if (store.isDown) {
+      this.#counts.errors++;
+      this.#counts.misses++;
+      return ABSENT;
+    }
+    const now = store.now();
+    const entry = this.#read(key, now);
+    this.#counts[entry === undefined ? "misses" : "hits"]++;
+    if (leaseMs === 0 || (entry !== undefined && entry.freshMs > 0)) {
+      return { ...ABSENT, entry };
+    }
+    const held = store.leases.get(key);
+    if (held !== undefined && held.until > now) {
+      return { entry, lease: undefined, isHeld: true };
+    }
+    const lease = store.nextLease();
+    store.leases.set(key, { id: lease, until: now + leaseMs });
+    return { entry, lease, isHeld: false };
+  }
+
+  async set(key: string, entry: TierEntry, { lease }: TierWrite): Promise<boolean> {
+    await this.#reach("set");
+    const store = this.#store;
+    if (lease !== undefined && store.leases.get(key)?.id !== lease) {
+      return false;
+    }
+    store.leases.delete(key);
+    const now = store.now();
+    store.entries.set(key, {
+      entry,
+      freshUntil: now + entry.freshMs,
+      liveUntil: now + entry.liveMs,
+      generations: entry.tags.map((tag) => store.generations.get(tag) ?? 0),
+      version: store.version,
+    });
+    this.#counts.writes++;
+    this.#tell((host) => host.invalidate([key]));
+    return true;
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    await this.#reach("delete");
+    for (const key of keys) {
+      this.#store.entries.delete(key);
+      this.#store.leases.delete(key);
+    }
+    this.#tell((host) => host.invalidate(keys));
+  }
+
+  async expire(key: string): Promise<void> {
+    await this.#reach("expire");
+    const held = this.#store.entries.get(key);
+    if (held !== undefined) {
+      held.freshUntil = this.#store.now();
+    }
+    this.#tell((host) => host.invalidate([key]));
+  }
+
+  async deletePattern(pattern: string): Promise<number> {
+    await this.#reach("deletePattern");
+    const escaped = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    const fits = new RegExp(`^${escaped.join("[^]*")}$`);
+    const keys = [...this.#store.entries.keys()].filter((key) => fits.test(key));
+    for (const key of keys) {
+      this.#store.entries.delete(key);
+    }
+    this.#tell((host) => host.invalidate(keys));
+    return keys.length;
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    await this.#reach("invalidateTags");
+    for (const tag of tags) {
+      this.#store.generations.set(tag, (this.#store.generations.get(tag) ?? 0) + 1);
+    }
+    this.#tell((host) => host.invalidateTags(tags));
+  }
+
+  async bumpVersion(): Promise<void> {
+    await this.#reach("bumpVersion");
+    this.#store.version++;
+    this.#tell((host) => host.invalidateAll());
+  }
+
+  async release(key: string, lease: string): Promise<void> {
+    if (this.#store.leases.get(key)?.id === lease) {
+      this.#store.leases.delete(key);
+    }
+  }
+
+  async touch(_keys: readonly string[]): Promise<void> {
+    // Nothing is evicted here.
+  }
+
+  async close(): Promise<void> {
+    this.#store.tiers.delete(this);
+  }
+
+  stats(): TierStats {
+    return {
+      name: this.name,
+      ...this.#counts,
+      timeouts: 0,
+      undecodable: 0,
+      skipped: 0,
+      breaker: "closed",
+      coherence: "stream",
+      gaps: 0,
+    };
+  }
+
+  #read(key: string, now: number): TierEntry | undefined {
+    const { entries, generations, version } = this.#store;
+    const held = entries.get(key);
+    const isCurrent =
+      held !== undefined &&
+      held.liveUntil > now &&
+      held.version === version &&
+      held.entry.tags.every((tag, index) => (generations.get(tag) ?? 0) === held.generations[index]);
+    if (held === undefined || !isCurrent) {
+      return undefined;
+    }
+    return { ...held.entry, freshMs: Math.max(0, held.freshUntil - now), liveMs: held.liveUntil - now };
+  }
+
+  async #reach(operation: string): Promise<void> {
+    await Promise.resolve();
+    if (this.#store.isDown) {
+      this.#counts.errors++;
+      throw new TierError("ERR_TIER", `The memory tier is down: ${operation} was not done.`, { operation });
+    }
+  }
+
+  #tell(message: (host: TierHost) => void): void {
+    for (const tier of this.#store.tiers) {
+      if (tier !== this && tier.#host !== undefined) {
+        tier.#counts.messages++;
+        message(tier.#host);
+      }
+    }
+  }
+}
