@@ -8,6 +8,7 @@
  */
 import type { Calls } from "./calls.js";
 import type { Clock } from "./clock.js";
+import { NO_REVISION } from "./format.js";
 import type { KeyNames } from "./keys.js";
 import { REVISIONS } from "./scripts.js";
 import { groupBySlot } from "./slots.js";
@@ -17,13 +18,19 @@ import type { SharedState } from "./state.js";
 const REMEMBERED_MS = 5_000;
 const REMEMBERED_MAX = 20_000;
 
-/** A change of ours. */
-interface Change {
-  readonly at: number;
-  /** The changes of this name that are under way. */
+/** More of one name within the time are seldom, and forgetting one costs a look-up at most. */
+const REVISIONS_MAX = 16;
+
+/** Our changes of one name. */
+interface Changes {
+  /** When the last one began. */
+  at: number;
+  /** Settles with those that are under way. */
   underWay: Promise<void>;
-  /** What it got last; `undefined` where it is not known whether it was done. */
-  revision: string | undefined;
+  /** What it got by the last of them; `undefined` where it is not known whether that was done. */
+  latest: string | undefined;
+  /** What it got by the latest of them, the oldest first; without those that took it away, which look all alike. */
+  revisions: string[];
 }
 
 /** What is told of changes that are not ours. */
@@ -52,7 +59,7 @@ export class Echoes {
     this.#tags = new Remembered(owner.clock);
   }
 
-  /** This process changes these keys: the result tells the revision that a key then has, or nothing if it can't be known. */
+  /** This process changes these keys: the result tells the revision that a key then has, or nothing if it was not changed. */
   changing<T>(keys: readonly string[], change: Promise<T>, revisionOf: (result: T) => string | undefined): Promise<T> {
     return this.#keys.remember(keys, change, revisionOf);
   }
@@ -92,16 +99,30 @@ export class Echoes {
     }
   }
 
-  /** Those that are no longer as we left them. Never rejects. */
+  /**
+   * Those that are no longer as we left them. Never rejects.
+   *
+   * We may change more while Redis is asked. A revision is never given twice, so any of ours will do. A key that is gone
+   * is ours if deleting it was the last that we had done when Redis was asked, or since: had somebody else deleted it in
+   * between, a message of its own tells, and is checked anew.
+   */
   async #check(
     remembered: Remembered,
     names: readonly string[],
     ask: () => Promise<ReadonlyMap<string, string>>,
   ): Promise<string[]> {
     await Promise.all(names.map((name) => remembered.settled(name)));
-    const expected = new Map(names.map((name) => [name, remembered.revisionOf(name)]));
-    const found = await ask().catch(() => new Map<string, string>());
-    return names.filter((name) => expected.get(name) === undefined || expected.get(name) !== found.get(name));
+    const latest = names.map((name) => remembered.latestOf(name));
+    const found = await ask().catch(() => undefined);
+    if (found === undefined) {
+      return [...names];
+    }
+    await Promise.all(names.map((name) => remembered.settled(name)));
+    return names.filter((name, index) => {
+      const revision = found.get(name);
+      const isLatest = revision === latest[index] || revision === remembered.latestOf(name);
+      return revision === undefined || !(isLatest || remembered.has(name, revision));
+    });
   }
 
   #revisions(keys: readonly string[]): Promise<Map<string, string>> {
@@ -132,28 +153,24 @@ export class Echoes {
 /** The latest changes of ours, the oldest first. */
 class Remembered {
   readonly #clock: Clock;
-  readonly #changes = new Map<string, Change>();
+  readonly #changes = new Map<string, Changes>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   remember<T>(names: readonly string[], change: Promise<T>, revisionOf: (result: T) => string | undefined): Promise<T> {
-    const at = this.#clock.now();
-    this.#forgetOld(at);
+    const now = this.#clock.now();
+    this.#forgetOld(now);
     for (const name of names) {
-      const mine: Change = { at, revision: undefined, underWay: Promise.resolve() };
-      const before = this.#changes.get(name)?.underWay;
+      const changes = this.#changesOf(name, now);
       const done = change.then(
-        (result) => {
-          mine.revision = revisionOf(result);
+        (result) => note(changes, revisionOf(result)),
+        () => {
+          changes.latest = undefined;
         },
-        () => undefined,
       );
-      mine.underWay = Promise.all([before, done]).then(() => undefined);
-      // Written anew, so that the order is that of the latest changes.
-      this.#changes.delete(name);
-      this.#changes.set(name, mine);
+      changes.underWay = Promise.all([changes.underWay, done]).then(() => undefined);
     }
     return change;
   }
@@ -167,8 +184,26 @@ class Remembered {
     return this.#changes.get(name)?.underWay;
   }
 
-  revisionOf(name: string): string | undefined {
-    return this.#changes.get(name)?.revision;
+  latestOf(name: string): string | undefined {
+    return this.#changes.get(name)?.latest;
+  }
+
+  has(name: string, revision: string): boolean {
+    return this.#changes.get(name)?.revisions.includes(revision) ?? false;
+  }
+
+  /** Put at the end, so that the order is that of the latest changes. */
+  #changesOf(name: string, now: number): Changes {
+    const changes = this.#changes.get(name) ?? {
+      at: now,
+      underWay: Promise.resolve(),
+      latest: undefined,
+      revisions: [],
+    };
+    changes.at = now;
+    this.#changes.delete(name);
+    this.#changes.set(name, changes);
+    return changes;
   }
 
   #forgetOld(now: number): void {
@@ -177,6 +212,19 @@ class Remembered {
         return;
       }
       this.#changes.delete(name);
+    }
+  }
+}
+
+function note(changes: Changes, revision: string | undefined): void {
+  if (revision === undefined) {
+    return;
+  }
+  changes.latest = revision;
+  if (revision !== NO_REVISION) {
+    changes.revisions.push(revision);
+    if (changes.revisions.length > REVISIONS_MAX) {
+      changes.revisions.shift();
     }
   }
 }

@@ -3,6 +3,7 @@
  * {@link InvalidOptionError} that names the option, the value and what is allowed.
  */
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
+import { asRecord, DURATION_ALLOWED, fail } from "../checks.js";
 import { InvalidOptionError, show } from "../errors.js";
 import type { Coherence } from "../tier.js";
 import { type Duration, parseDuration, parseSize, type Size, showSize } from "../units.js";
@@ -261,7 +262,7 @@ function resolveCompress(value: unknown): Pick<ResolvedTierOptions, "compressAbo
 function resolveDuration(option: string, value: unknown, max: number): number {
   const ms = parseDuration(value);
   if (ms === undefined || !(ms >= 1 && ms <= max)) {
-    fail(option, value, `milliseconds as a number, or text such as "50ms" or "1s", from 1 ms to ${max / 1000} s`);
+    fail(option, value, `${DURATION_ALLOWED}, from 1 ms to ${max / 1000} s`);
   }
   return Math.ceil(ms);
 }
@@ -279,27 +280,4 @@ function resolveCount(option: string, value: unknown, max: number): number {
     fail(option, value, `a whole number from 1 to ${max}`);
   }
   return value;
-}
-
-function asRecord(option: string, value: unknown, names: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    fail(option, value, `an object with ${names.join(", ")}`);
-  }
-  const path = option === "options" ? "" : `${option}.`;
-  for (const name of Object.keys(value)) {
-    if (!names.includes(name)) {
-      fail(
-        path + name,
-        (value as Record<string, unknown>)[name],
-        `nothing, as redisTier has no such option; it has ${names.join(", ")}`,
-      );
-    }
-  }
-  return value as Record<string, unknown>;
-}
-
-function fail(option: string, value: unknown, allowed: string): never {
-  const given = value === undefined ? "is missing" : `is ${show(value)}`;
-  const message = `The option ${option} of redisTier ${given}; allowed: ${allowed}.`;
-  throw new InvalidOptionError("ERR_INVALID_OPTION", message, { option, value });
 }

@@ -51,7 +51,7 @@ export class SharedState {
   /** Makes everything older unreachable. */
   async bumpVersion(attempt: Attempt): Promise<number> {
     const version = Number(await attempt.script(ADVANCE, [this.#names.version]));
-    this.learn(version);
+    this.#learn(version);
     return version;
   }
 
@@ -102,16 +102,24 @@ export class SharedState {
   async #ask(attempt: Attempt): Promise<State> {
     const reply = (await attempt.script(STATE, [this.#names.version, this.#names.clock])) as Buffer[];
     const [version, clock] = [Number(reply[0]), Number(reply[1])];
-    this.learn(version);
+    this.#learn(version);
     return { version, clock };
   }
 
-  /** Somebody says what the version is. */
-  learn(version: number): void {
-    const isNew = this.#version !== undefined && this.#version !== version;
-    this.#version = version;
-    if (isNew) {
+  /** Another process says what the version is. */
+  heard(version: number): void {
+    if (this.#version !== version) {
+      this.#version = version;
       this.#onNewVersion();
+    }
+  }
+
+  /** Redis says what the version is. The first time there is nothing that could have become invalid. */
+  #learn(version: number): void {
+    if (this.#version === undefined) {
+      this.#version = version;
+    } else {
+      this.heard(version);
     }
   }
 

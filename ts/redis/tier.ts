@@ -73,7 +73,7 @@ export class RedisTier implements Tier {
       invalidate: (keys) => this.#echoes.changed(keys),
       invalidateTags: (tags) => this.#echoes.changedTags(tags),
       invalidateAll: () => host.invalidateAll(),
-      versionChanged: (version) => this.#state.learn(version),
+      versionChanged: (version) => this.#state.heard(version),
       report: (event) => host.report(event),
     });
   }
@@ -230,6 +230,7 @@ export class RedisTier implements Tier {
     return {
       mode: this.#options.coherence,
       prefix: this.#options.prefix,
+      entryPrefix: this.#names.allEntries,
       keyOf: (name) => {
         const found = this.#names.parse(name.toString());
         return found?.type === "entry" ? found.key : undefined;
