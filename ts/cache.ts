@@ -567,8 +567,13 @@ class NearCache<T> implements Cache<T> {
       } else {
         this.values.write(key, value, ttlMs);
       }
-      const { tags } = envelope;
-      this.#second?.set(key, { ...snapshot.packed, freshMs, liveMs: totalMs, loadMs: 0, tags });
+      const { tags, dependsOn } = envelope;
+      if (dependsOn.length > 0) {
+        // The second tier does not know what depends on what: there it would outlive what it was built from.
+        this.#second?.delete([key]);
+      } else {
+        void this.#second?.set(key, { ...snapshot.packed, freshMs, liveMs: totalMs, loadMs: 0, tags });
+      }
     }, key);
   }
 

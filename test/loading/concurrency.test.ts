@@ -35,6 +35,15 @@ describe("a bound on concurrent loads", () => {
     expect(cache.stats().loads).toMatchObject({ shed: 1, coalesced: 1 });
   });
 
+  test("a load that another load waits for does not wait for that one's end", async () => {
+    const cache = newCache<number>({ maxConcurrentLoads: 1 });
+    const sum = cache.getOrLoad("sum", async () => {
+      const parts = await Promise.all(["x", "y"].map((key) => cache.getOrLoad(key, async () => 2)));
+      return parts.reduce<number>((total, part) => total + (part ?? 0), 0);
+    });
+    expect(await sum).toBe(4);
+  });
+
   test("who leaves the queue is not loaded", async () => {
     const cache = newCache<string>({ maxConcurrentLoads: 1 });
     const { loader, calls, call } = controlled<string>();

@@ -103,6 +103,26 @@ describe("coherence", () => {
     }
   });
 
+  test("what depends on a key is invalidated in both processes, and is not in the second tier", async () => {
+    const { store, a, b } = pair();
+    a.set("product", "kettle");
+    await a.flush();
+    const page = (cache: typeof a) =>
+      cache.getOrLoad("page", async () => `page of ${await cache.getOrLoad("product", () => "none")}`, {
+        dependsOn: ["product"],
+      });
+    expect([await page(a), await page(b)]).toEqual(["page of kettle", "page of kettle"]);
+    a.set("product", "teapot");
+    await a.flush();
+    expect([a.get("page"), b.get("page")]).toEqual([undefined, undefined]);
+    expect([await page(a), await page(b)]).toEqual(["page of teapot", "page of teapot"]);
+    await Promise.all([a.flush(), b.flush()]);
+    expect([...store.entries.keys()]).toEqual(["product"]);
+    b.set("product", "cup", { dependsOn: ["supplier"] });
+    await b.flush();
+    expect([a.get("page"), store.entries.size]).toEqual([undefined, 0]);
+  });
+
   test("what was read before an invalidation is not stored after it", async () => {
     const { a, b } = pair();
     a.set("key", "old");

@@ -108,6 +108,8 @@ export class Flight {
   context: Context | undefined = undefined;
   /** Goes on without waiters. */
   isBackground = false;
+  /** Another load waits for it: it must not wait for that one's turn to end. */
+  isNested = false;
   isDone = false;
   #releases: (() => void)[] = [];
   #isDecided = false;

@@ -65,6 +65,7 @@ export class Flights {
       promise.then(done, done);
     }
     if (running === undefined) {
+      flight.isNested = parent !== undefined && !parent.isDone;
       this.#start(flight);
     } else {
       owner.note({ type: "coalesced", key: request.key });
@@ -269,7 +270,7 @@ export class Flights {
 
   #run(flight: Flight): void {
     const { key, loader, isBatched } = flight.request;
-    const limiter = isBatched === true ? undefined : flight.owner.limiter;
+    const limiter = isBatched === true || flight.isNested ? undefined : flight.owner.limiter;
     let hasEntered = false;
     const start = (): void => {
       hasEntered = true;
@@ -364,6 +365,10 @@ export class Flights {
 
   #writeTier(flight: Flight, { snapshot, envelope, ttlMs }: LoadedValue): Promise<unknown> | undefined {
     const { key, lease, asOf, owner } = flight;
+    if (envelope.dependsOn.length > 0) {
+      // The second tier does not know what depends on what: it would keep what this process invalidates.
+      return undefined;
+    }
     flight.lease = undefined;
     const entry: TierEntry = {
       ...snapshot.packed,
