@@ -65,7 +65,7 @@ export class KeyNames {
     const start = this.allEntries.length;
     const end = name.indexOf(":", start);
     const version = Number.parseInt(name.slice(start, end), RADIX);
-    const isEntry = end > start && version.toString(RADIX) === name.slice(start, end);
+    const isEntry = end > start && version >= 0 && version.toString(RADIX) === name.slice(start, end);
     return isEntry ? { type: "entry", key: name.slice(end + 1), version } : undefined;
   }
 }

@@ -26,9 +26,9 @@ export interface CompressOptions {
   /** Values of more encoded bytes than this. Default `"10kb"`. */
   readonly above?: Size;
   /**
-   * `"auto"` (default): zstd where `node:zlib` has it (Node.js 22.15 and newer), else gzip at its fastest level. Every
-   * process must be able to read what the others write: with older ones among them choose `"gzip"` or `"brotli"`. `false`:
-   * nothing is compressed; what is compressed already is still read.
+   * `"auto"` (default): zstd where `node:zlib` has it (Node.js 22.15 and newer), else brotli, both at a fast level. A process
+   * that can't read what another wrote takes it for a miss: with older ones among them choose `"brotli"` or `"gzip"`.
+   * `false`: nothing is compressed; what is compressed already is still read.
    */
   readonly with?: CompressionChoice | "auto" | false;
 }
@@ -45,7 +45,7 @@ export interface ClusterSource {
 export interface RedisTierSettings {
   /**
    * What all names in Redis begin with. Default `"nearcache:"`. Caches with the same prefix on the same database share their
-   * entries; whoever else writes there is in the way. From 1 to 200 characters.
+   * entries; whoever else writes there is in the way. From 1 to 200 characters, without `{}`.
    */
   readonly prefix?: string;
   /** The longest that a call waits for Redis, however many round trips it takes. Default 50 ms. From 1 ms to 60 s. */
@@ -222,6 +222,9 @@ function resolvePrefix(value: unknown): string {
   if (typeof value !== "string" || value === "" || value.length > PREFIX_LENGTH_MAX) {
     fail("prefix", value, `text of 1 to ${PREFIX_LENGTH_MAX} characters, such as "shop:"`);
   }
+  if (value.includes("{}")) {
+    fail("prefix", value, "text without {}, which would keep a Cluster from having what belongs together in one slot");
+  }
   return value;
 }
 
@@ -249,7 +252,7 @@ function resolveCompress(value: unknown): Pick<ResolvedTierOptions, "compressAbo
     fail("compress.with", how, `${COMPRESSIONS.map(show).join(", ")} or false`);
   }
   if (how === "auto") {
-    return { compressAbove, compressWith: isSupported("zstd") ? "zstd" : "gzip" };
+    return { compressAbove, compressWith: isSupported("zstd") ? "zstd" : "brotli" };
   }
   const compressWith = how as CompressionChoice;
   if (!isSupported(compressWith)) {
