@@ -80,7 +80,7 @@ export interface Tier {
   /** Deletes keys, and tells other processes. Rejects with a `TierError`. */
   delete(keys: readonly string[]): Promise<void>;
 
-  /** Makes a key stale from now on and keeps its value for `staleFor`. Rejects with a `TierError`. */
+  /** Makes a key stale from now on, for what is left of its life. Rejects with a `TierError`. */
   expire(key: string): Promise<void>;
 
   /** Deletes all keys that fit a pattern in which `*` stands for any text. Resolves to how many. Rejects with a `TierError`. */

@@ -129,6 +129,22 @@ describe("auto", () => {
   });
 });
 
+// As docs/coherence.md says.
+test.each([
+  ["tracking", ["+hello", "+client", "+ping", "+set", "+unlink"]],
+  ["stream", ["+client", "+xadd", "+xread", "+xrange", "+xlen", "+info", "+del"]],
+] as const)("%s needs no other rights than %j", async (mode, rights) => {
+  const server = await startRedis();
+  await server.client().call("ACL", "SETUSER", "limited", "reset", "on", ">pw", `~${PREFIX}*`, ...rights);
+  const address = { host: server.host, port: server.port, username: "limited", password: "pw" };
+  const login = { username: "limited", password: "pw", enableReadyCheck: false };
+  const first = await startBackplane(server, { mode, address, commands: server.client(login) });
+  const second = await startBackplane(server, { mode, address, commands: server.client(login) });
+  await first.backplane.publish({ tags: ["tag"], version: 3 });
+  await until(() => second.host.tags.length > 0 && second.host.versions.length > 0, "the change is not told");
+  expect([...first.host.errors, ...second.host.errors]).toEqual([]);
+});
+
 describe("ttl-only", () => {
   test("opens no connection and tells nobody", async () => {
     const server = await startRedis();

@@ -81,10 +81,11 @@ describe("while Redis is away", () => {
       return cache.stats().l2?.breaker === "closed";
     }, "Redis is not used again");
     const before = cache.stats().l2?.writes ?? 0;
-    await traffic(20);
-    await cache.flush();
-    expect(cache.stats().l2?.writes).toBeGreaterThan(before);
-    expect(cache.stats().l2?.breakerChanges).toBe(states.length);
+    await until(async () => {
+      await traffic(4);
+      await cache.flush();
+      return (cache.stats().l2?.writes ?? 0) > before;
+    }, "nothing is written to Redis any more");
     expect(loads).toBeGreaterThan(0);
   });
 

@@ -96,18 +96,18 @@ describe("writes", () => {
     await tier.delete([]);
   });
 
-  test("expire leaves the value, stale, for as long as it would have been stale", async () => {
+  test("expire leaves the value, stale, for what is left of its life", async () => {
     const tier = alone();
     const forever = { freshMs: Number.POSITIVE_INFINITY, liveMs: Number.POSITIVE_INFINITY };
-    await tier.set("k", entryOf("x", { freshMs: 5_000, liveMs: 9_000 }), {});
+    await tier.set("k", entryOf("x", { freshMs: 50_000, liveMs: 90_000 }), {});
     await tier.set("ever", entryOf("x", forever), {});
-    await tier.set("short", entryOf("x", { freshMs: 5_000, liveMs: 5_000 }), {});
-    await Promise.all(["k", "ever", "short", "none"].map((key) => tier.expire(key)));
+    await Promise.all(["k", "ever", "none"].map((key) => tier.expire(key)));
     const { entry } = await tier.get("k", { leaseMs: 0 });
     expect(entry?.freshMs).toBe(0);
-    expect(entry?.liveMs).toBeLessThanOrEqual(4_000);
+    expect(entry?.liveMs).toBeGreaterThan(50_000);
     expect((await tier.get("ever", { leaseMs: 0 })).entry).toMatchObject({ ...forever, freshMs: 0 });
-    expect(await read(tier, "short")).toBeUndefined();
+    await tier.set("k", entryOf("x"), {});
+    expect((await tier.get("k", { leaseMs: 0 })).entry?.freshMs).toBeGreaterThan(0);
   });
 });
 
@@ -129,7 +129,7 @@ describe("look-ups of one turn", () => {
 });
 
 describe("the version", () => {
-  test("leaves everything older unreachable, everywhere, and each process is told once", async () => {
+  test("leaves everything older unreachable, everywhere, and others are told once", async () => {
     const [one, other] = newTiers(2) as [AttachedTier, AttachedTier];
     await one.tier.set("k", entryOf("old"), {});
     expect(await read(other.tier, "k")).toBe("old");
@@ -137,7 +137,7 @@ describe("the version", () => {
     await one.tier.bumpVersion();
     expect(await read(one.tier, "k")).toBeUndefined();
     expect(await read(other.tier, "k")).toBeUndefined();
-    expect([one.told.all, other.told.all]).toEqual([1, 1]);
+    expect([one.told.all, other.told.all]).toEqual([0, 1]);
     expect(await other.tier.set("k", entryOf("loaded before"), { asOf: before.asOf })).toBe(false);
     await other.tier.set("k", entryOf("new"), {});
     expect(await read(one.tier, "k")).toBe("new");

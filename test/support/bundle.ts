@@ -12,20 +12,22 @@ afterAll(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-/** The path of the bundle, which is there until the test file has ended. Packages stay imports. */
+/**
+ * The path of the bundle, which is there until the test file has ended. Packages stay imports, nearcache too: that is what
+ * was built into dist/.
+ */
 export async function bundle(script: URL): Promise<string> {
-  // Within the package, so that it and others are found, and where nobody commits it.
+  // Within the package, so that it and its dependencies are found; nobody commits what is there.
   mkdirSync(join(ROOT, "target"), { recursive: true });
-  const outDir = mkdtempSync(join(ROOT, "target/nearcache-bundle-"));
+  const outDir = mkdtempSync(join(ROOT, "target/test-bundle-"));
   folders.push(outDir);
   await build({
     entry: { script: fileURLToPath(script) },
     outDir,
     format: "esm",
     platform: "node",
-    // The package itself is what was built, with its addon.
-    external: /^nearcache/,
     target: "node20.19",
+    external: [/^nearcache(\/|$)/],
     config: false,
     dts: false,
     clean: false,

@@ -30,7 +30,7 @@ export class NotConnectedError extends Error {
 
 /** The parts of a client that ioredis has and its types don't. */
 interface ClientInternals {
-  readonly stream?: { ref?(): void; unref?(): void };
+  readonly stream?: { ref?(): void; unref?(): void; cork?(): void; uncork?(): void };
   readonly reconnectTimeout?: { unref?(): void } | null;
 }
 
@@ -41,6 +41,7 @@ export class Connection {
   readonly #listeners: [event: string, listener: Listener][] = [];
   readonly #toldWhenReady = new Set<() => void>();
   #wasReady: boolean;
+  #isGathering = false;
   /** Commands and callers that wait. */
   #waiting = 0;
 
@@ -96,10 +97,25 @@ export class Connection {
       return Promise.reject(new NotConnectedError(node.status));
     }
     this.#wait(1);
+    this.#gather();
     const settled = (): void => this.#wait(-1);
     const reply = node.callBuffer(command, args as Argument[]) as Promise<unknown>;
     reply.then(settled, settled);
     return reply;
+  }
+
+  /** Commands that are sent one after the other leave in one packet: each write to a socket costs a call of the system. */
+  #gather(): void {
+    const { stream } = this.client as unknown as ClientInternals;
+    if (!this.#isOurs || this.#isGathering || stream?.cork === undefined) {
+      return;
+    }
+    this.#isGathering = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork?.();
+    });
   }
 
   /** The clients of all masters, each of which has a part of the keys. */

@@ -24,12 +24,15 @@ export class KeyNames {
   readonly prefix: string;
   readonly version: string;
   readonly clock: string;
+  /** What the names of all entries begin with, whatever their version, and nothing else does. */
+  readonly allEntries: string;
   readonly #tagPrefix: string;
 
   constructor(prefix: string) {
     this.prefix = prefix;
     this.version = `${prefix}{state}:version`;
     this.clock = `${prefix}{state}:clock`;
+    this.allEntries = `${prefix}v`;
     this.#tagPrefix = `${prefix}tag:`;
   }
 
@@ -38,7 +41,7 @@ export class KeyNames {
   }
 
   entryPrefix(version: number): string {
-    return `${this.prefix}v${version.toString(RADIX)}:`;
+    return `${this.allEntries}${version.toString(RADIX)}:`;
   }
 
   tag(name: string): string {
@@ -56,13 +59,13 @@ export class KeyNames {
     if (name.startsWith(this.#tagPrefix)) {
       return { type: "tag", tag: name.slice(this.#tagPrefix.length) };
     }
-    if (!name.startsWith(`${this.prefix}v`)) {
+    if (!name.startsWith(this.allEntries)) {
       return undefined;
     }
-    const start = this.prefix.length + 1;
+    const start = this.allEntries.length;
     const end = name.indexOf(":", start);
     const version = Number.parseInt(name.slice(start, end), RADIX);
-    const isEntry = end > start && version.toString(RADIX) === name.slice(start, end);
+    const isEntry = end > start && version >= 0 && version.toString(RADIX) === name.slice(start, end);
     return isEntry ? { type: "entry", key: name.slice(end + 1), version } : undefined;
   }
 }

@@ -3,6 +3,7 @@
  * {@link InvalidOptionError} that names the option, the value and what is allowed.
  */
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
+import { asRecord, DURATION_ALLOWED, fail } from "../checks.js";
 import { InvalidOptionError, show } from "../errors.js";
 import type { Coherence } from "../tier.js";
 import { type Duration, parseDuration, parseSize, type Size, showSize } from "../units.js";
@@ -25,9 +26,9 @@ export interface CompressOptions {
   /** Values of more encoded bytes than this. Default `"10kb"`. */
   readonly above?: Size;
   /**
-   * `"auto"` (default): zstd where `node:zlib` has it (Node.js 22.15 and newer), else gzip at its fastest level. Every
-   * process must be able to read what the others write: with older ones among them choose `"gzip"` or `"brotli"`. `false`:
-   * nothing is compressed; what is compressed already is still read.
+   * `"auto"` (default): zstd where `node:zlib` has it (Node.js 22.15 and newer), else brotli, both at a fast level. A process
+   * that can't read what another wrote takes it for a miss: with older ones among them choose `"brotli"` or `"gzip"`.
+   * `false`: nothing is compressed; what is compressed already is still read.
    */
   readonly with?: CompressionChoice | "auto" | false;
 }
@@ -44,7 +45,7 @@ export interface ClusterSource {
 export interface RedisTierSettings {
   /**
    * What all names in Redis begin with. Default `"nearcache:"`. Caches with the same prefix on the same database share their
-   * entries; whoever else writes there is in the way. From 1 to 200 characters.
+   * entries; whoever else writes there is in the way. From 1 to 200 characters, without `{}`.
    */
   readonly prefix?: string;
   /** The longest that a call waits for Redis, however many round trips it takes. Default 50 ms. From 1 ms to 60 s. */
@@ -221,6 +222,9 @@ function resolvePrefix(value: unknown): string {
   if (typeof value !== "string" || value === "" || value.length > PREFIX_LENGTH_MAX) {
     fail("prefix", value, `text of 1 to ${PREFIX_LENGTH_MAX} characters, such as "shop:"`);
   }
+  if (value.includes("{}")) {
+    fail("prefix", value, "text without {}, which would keep a Cluster from having what belongs together in one slot");
+  }
   return value;
 }
 
@@ -248,7 +252,7 @@ function resolveCompress(value: unknown): Pick<ResolvedTierOptions, "compressAbo
     fail("compress.with", how, `${COMPRESSIONS.map(show).join(", ")} or false`);
   }
   if (how === "auto") {
-    return { compressAbove, compressWith: isSupported("zstd") ? "zstd" : "gzip" };
+    return { compressAbove, compressWith: isSupported("zstd") ? "zstd" : "brotli" };
   }
   const compressWith = how as CompressionChoice;
   if (!isSupported(compressWith)) {
@@ -261,7 +265,7 @@ function resolveCompress(value: unknown): Pick<ResolvedTierOptions, "compressAbo
 function resolveDuration(option: string, value: unknown, max: number): number {
   const ms = parseDuration(value);
   if (ms === undefined || !(ms >= 1 && ms <= max)) {
-    fail(option, value, `milliseconds as a number, or text such as "50ms" or "1s", from 1 ms to ${max / 1000} s`);
+    fail(option, value, `${DURATION_ALLOWED}, from 1 ms to ${max / 1000} s`);
   }
   return Math.ceil(ms);
 }
@@ -279,27 +283,4 @@ function resolveCount(option: string, value: unknown, max: number): number {
     fail(option, value, `a whole number from 1 to ${max}`);
   }
   return value;
-}
-
-function asRecord(option: string, value: unknown, names: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    fail(option, value, `an object with ${names.join(", ")}`);
-  }
-  const path = option === "options" ? "" : `${option}.`;
-  for (const name of Object.keys(value)) {
-    if (!names.includes(name)) {
-      fail(
-        path + name,
-        (value as Record<string, unknown>)[name],
-        `nothing, as redisTier has no such option; it has ${names.join(", ")}`,
-      );
-    }
-  }
-  return value as Record<string, unknown>;
-}
-
-function fail(option: string, value: unknown, allowed: string): never {
-  const given = value === undefined ? "is missing" : `is ${show(value)}`;
-  const message = `The option ${option} of redisTier ${given}; allowed: ${allowed}.`;
-  throw new InvalidOptionError("ERR_INVALID_OPTION", message, { option, value });
 }

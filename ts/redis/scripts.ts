@@ -160,7 +160,10 @@ if ARGV[3] == '0' then redis.call('SET', KEYS[1], value) else redis.call('SET', 
 return revision`,
 );
 
-/** `KEYS`: an entry. Makes it stale from now on, and cancels its lease. Its revision, zeros if it is not there. */
+/**
+ * `KEYS`: an entry. Makes it stale for what is left of its life, and cancels its lease. Its revision, zeros if it is not
+ * there.
+ */
 export const EXPIRE = script(
   "expire",
   `${HEAD}
@@ -171,18 +174,11 @@ if isPlaceholder(found) then
   redis.call('UNLINK', KEYS[1])
   return nothing
 end
-local ttl = redis.call('PTTL', KEYS[1])
-local stale = struct.unpack('>d', found, 33)
-if ttl >= 0 and stale <= 0 then
-  redis.call('UNLINK', KEYS[1])
-  return nothing
-end
 local flags = string.byte(found, 4)
 if flags % 4 < 2 then flags = flags + 2 end
 local revision = struct.pack('>d', nextRevision(found))
 local changed = string.char(flags) .. string.sub(found, 5, 8) .. revision
 redis.call('SETRANGE', KEYS[1], 3, changed .. string.rep('\\0', 16))
-if ttl > stale then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', stale)) end
 return revision`,
 );
 

@@ -48,10 +48,18 @@ export class SharedState {
     return this.#asked;
   }
 
-  /** Makes everything older unreachable. */
+  /**
+   * Makes everything older unreachable. What this process has stored since the call is not older: only if others have moved
+   * the version, too, is there something to be dropped here.
+   */
   async bumpVersion(attempt: Attempt): Promise<number> {
+    const before = this.#version;
     const version = Number(await attempt.script(ADVANCE, [this.#names.version]));
-    this.#learn(version);
+    if (version === (before ?? version - 1) + 1) {
+      this.#version = version;
+    } else {
+      this.#learn(version);
+    }
     return version;
   }
 

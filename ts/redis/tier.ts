@@ -230,7 +230,7 @@ export class RedisTier implements Tier {
     return {
       mode: this.#options.coherence,
       prefix: this.#options.prefix,
-      entryPrefix: `${this.#options.prefix}v`,
+      entryPrefix: this.#names.allEntries,
       keyOf: (name) => {
         const found = this.#names.parse(name.toString());
         return found?.type === "entry" ? found.key : undefined;

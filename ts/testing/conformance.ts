@@ -125,7 +125,8 @@ export const tierChecks: readonly TierCheck[] = [
     assert.equal(entry?.freshMs, Number.POSITIVE_INFINITY);
   }),
   check("what is not there is not there", async ({ first }) => {
-    assert.deepEqual(await first.get("nothing", NO_LEASE), { entry: undefined, lease: undefined, isHeld: false });
+    const { entry, lease, isHeld } = await first.get("nothing", NO_LEASE);
+    assert.deepEqual([entry, lease, isHeld], [undefined, undefined, false]);
   }),
   check("an entry is fresh, then stale, then gone", async ({ first, second, wait }) => {
     await first.set("key", entryOf("value", { freshMs: 100, liveMs: 30_000 }), {});
