@@ -104,6 +104,28 @@ describe("a Cluster", () => {
     expect(await read(tier, "before")).toBe("after");
     expect(tier.stats().errors).toBe(0);
   });
+
+  test("one of whose nodes is gone for a while is used again, and nothing hangs meanwhile", async () => {
+    const { tier } = newTier({
+      cluster: { nodes: cluster.startupNodes },
+      prefix: "h:",
+      breaker: { failures: 3, window: "1m", probeAfter: 50 },
+    });
+    const some = keys.slice(0, 30);
+    const writeAll = () => Promise.allSettled(some.map((key) => tier.set(key, entryOf(key), {})));
+    const areAllWritten = async () => (await writeAll()).every(({ status }) => status === "fulfilled");
+    expect(await areAllWritten()).toBe(true);
+    const [node] = cluster.nodes;
+    await node?.kill();
+    await until(async () => !(await areAllWritten()), "the loss of the node is not noticed");
+    await Promise.all(some.map((key) => read(tier, key)));
+    await node?.start();
+    await until(areAllWritten, "the node is not used again");
+    await until(
+      async () => (await Promise.all(some.map((key) => read(tier, key)))).join() === some.join(),
+      "keys are lost",
+    );
+  });
 });
 
 async function namesOf(cluster: RedisCluster, pattern: string): Promise<string[]> {
@@ -129,7 +151,7 @@ describe("Sentinels", () => {
     }, "the sentinels make no failover");
     await until(() => tier.set("k", entryOf("after"), {}), "the new master is not written");
     expect(await read(tier, "k")).toBe("after");
-    expect(await sentinels.replica.client().keys("*:k")).toHaveLength(1);
+    expect(await sentinels.replica.client().keys("*:k")).not.toEqual([]);
     await tier.close();
     await sentinels.close();
   });

@@ -8,6 +8,7 @@
  * A client made here does not keep the process alive, unless somebody waits for it.
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { ClusterNodes } from "./cluster-nodes.js";
 import type { Deadline } from "./deadlines.js";
 import type { RedisSource, ResolvedTierOptions } from "./options.js";
 
@@ -31,7 +32,7 @@ export class NotConnectedError extends Error {
 /** The parts of a client that ioredis has and its types don't. */
 interface ClientInternals {
   readonly stream?: { ref?(): void; unref?(): void; cork?(): void; uncork?(): void };
-  readonly reconnectTimeout?: { unref?(): void } | null;
+  readonly reconnectTimeout?: { ref?(): void; unref?(): void } | null;
 }
 
 export class Connection {
@@ -39,6 +40,7 @@ export class Connection {
   readonly isCluster: boolean;
   readonly #isOurs: boolean;
   readonly #listeners: [event: string, listener: Listener][] = [];
+  readonly #nodes: ClusterNodes | undefined;
   readonly #toldWhenReady = new Set<() => void>();
   #wasReady: boolean;
   #isGathering = false;
@@ -51,12 +53,15 @@ export class Connection {
     this.#isOurs = source.client === undefined;
     this.client = source.client ?? connect(source, options);
     this.isCluster = "nodes" in this.client && typeof this.client.nodes === "function";
-    this.#wasReady = this.client.status === "ready";
+    const isOurCluster = this.#isOurs && this.isCluster;
+    const onNodes = (): void => {
+      this.#wait(0);
+      this.#tellIfReady();
+    };
+    this.#nodes = isOurCluster ? new ClusterNodes(this.client as Cluster, options, onNodes) : undefined;
+    this.#wasReady = this.#isReady;
     this.#listen("ready", () => {
-      this.#wasReady = true;
-      for (const tell of this.#toldWhenReady) {
-        tell();
-      }
+      this.#tellIfReady();
       onReady();
     });
     if (this.#isOurs) {
@@ -72,7 +77,7 @@ export class Connection {
    * Undefined: no need to wait.
    */
   ready(deadline: Deadline): Promise<void> | undefined {
-    if (this.client.status === "ready") {
+    if (this.client.status === "ready" && (this.#wasReady || this.#isReady)) {
       return undefined;
     }
     if (this.#wasReady || this.client.status === "end") {
@@ -83,7 +88,7 @@ export class Connection {
       const done = (): void => {
         if (this.#toldWhenReady.delete(done)) {
           this.#wait(-1);
-          this.client.status === "ready" ? resolve() : reject(new NotConnectedError(this.client.status));
+          this.#isReady ? resolve() : reject(new NotConnectedError(this.client.status));
         }
       };
       this.#toldWhenReady.add(done);
@@ -124,12 +129,26 @@ export class Connection {
   }
 
   close(): void {
+    this.#nodes?.close();
     for (const [event, listener] of this.#listeners) {
       this.client.off(event, listener);
     }
     if (this.#isOurs) {
       this.client.on("error", () => undefined);
       this.client.disconnect();
+    }
+  }
+
+  get #isReady(): boolean {
+    return this.client.status === "ready" && (this.#nodes?.areReady ?? true);
+  }
+
+  #tellIfReady(): void {
+    if (this.#isReady) {
+      this.#wasReady = true;
+      for (const tell of this.#toldWhenReady) {
+        tell();
+      }
     }
   }
 
@@ -142,9 +161,6 @@ export class Connection {
     const relax = (): void => this.#wait(0);
     this.#listen("connect", relax);
     this.#listen("reconnecting", relax);
-    this.#listen("+node", (node) => {
-      (node as Redis).on("connect", relax);
-    });
   }
 
   #wait(change: number): void {
@@ -162,6 +178,7 @@ export class Connection {
     for (const client of clients as unknown as ClientInternals[]) {
       if (isHeld) {
         client.stream?.ref?.();
+        client.reconnectTimeout?.ref?.();
       } else {
         client.stream?.unref?.();
         client.reconnectTimeout?.unref?.();
@@ -213,6 +230,9 @@ function clusterOptions(given: ClusterOptions, options: ResolvedTierOptions) {
     slotsRefreshTimeout: Math.max(options.connectTimeoutMs, 2 * options.commandTimeoutMs),
     maxRedirections: 3,
     ...given,
+    // These would send a command again that may have been done.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
     enableOfflineQueue: false,
     enableAutoPipelining: false,
     lazyConnect: false,
