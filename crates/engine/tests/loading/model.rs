@@ -161,7 +161,9 @@ impl World {
         let old = self.claims.get_mut(&key);
         let is_held = |held: &&mut Held| !held.is_superseded && held.end > self.tick;
         let was_awaited = old.as_ref().is_some_and(|held| held.is_awaited);
-        let is_sure = !(was_awaited && old.as_ref().is_some_and(|held| held.end <= self.tick));
+        let is_sure = old
+            .as_ref()
+            .is_none_or(|held| held.is_sure && !(held.is_awaited && held.end <= self.tick));
         if let Some(held) = old.filter(is_held) {
             (held.is_awaited, held.is_sure) = (true, true);
             let remaining_ms = ((held.end - self.tick - 1) * TICK_MS).max(1);

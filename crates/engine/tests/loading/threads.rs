@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const KEYS: usize = 3;
 const LOADERS: usize = 4;
 const WRITERS: usize = 2;
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 20;
 const WRITES: usize = 600;
 
 /// A row of the source.
@@ -186,6 +186,9 @@ impl Round {
                             self.read_row(&handle, key, &mut rng, seen);
                         } else {
                             self.read_made(&handle, key, &mut rng, seen);
+                        }
+                        if rng.one_in(8) {
+                            std::thread::yield_now();
                         }
                         if rng.one_in(100) {
                             handle = self.cache.handle();

@@ -22,6 +22,8 @@ pub(crate) struct World {
     /// The handle of the L0, if it has one of its own.
     l0: Option<Handle>,
     known: HashMap<usize, Allowed>,
+    /// Keys on which an entry depends that was made from what they were, with the stamp.
+    dependents: Vec<(usize, Option<u32>, u64)>,
     last_write: u32,
     used_empty: u64,
     pages_empty: usize,
@@ -47,6 +49,7 @@ impl World {
             cache,
             clock: manual,
             known: HashMap::new(),
+            dependents: Vec::new(),
             last_write: 0,
             buffer: Vec::new(),
         }
@@ -197,6 +200,41 @@ impl World {
         }
     }
 
+    /// Entries depend on keys, as these are now; and somebody loads the keys.
+    pub(crate) fn depend_on(&mut self, keys: std::ops::Range<usize>) {
+        for key in keys {
+            let name = name_of(key);
+            self.handle.depend([&name[..]]).unwrap();
+            self.handle.claim(&name, 1_000).unwrap();
+            let write = self.handle.peek(&name, |value| {
+                read_value(key, &value, false, &mut self.buffer)
+            });
+            self.dependents.push((key, write, self.handle.stamp()));
+        }
+    }
+
+    pub(crate) fn delete_prefix(&mut self, prefix: &[u8]) {
+        self.handle.delete_prefix(prefix).unwrap();
+        for (key, known) in &mut self.known {
+            if name_of(*key).starts_with(prefix) {
+                known.writes.clear();
+            }
+        }
+    }
+
+    /// What depends on a key is valid only while the key is what it was, or forgotten.
+    fn check_dependents(&mut self) {
+        for (key, write, stamp) in &self.dependents {
+            let name = name_of(*key);
+            if self.handle.dependencies_are_current([&name[..]], *stamp) {
+                let read = self.handle.peek(&name, |value| {
+                    read_value(*key, &value, false, &mut self.buffer)
+                });
+                assert!(read.is_none() || read == *write, "key {key} has changed");
+            }
+        }
+    }
+
     /// Nothing is found that is not, whole, one of the values that may be there.
     pub(crate) fn check_reads(&mut self) {
         let handle = self.cache.handle();
@@ -259,6 +297,7 @@ impl World {
         assert_eq!(stats.repairs, repairs_before + poisoned);
         assert_eq!(self.cache.poisoned_shards(), 0);
         self.check_copies();
+        self.check_dependents();
         self.cache.validate().unwrap();
         self.check_reads();
         self.set_all(0..40, 200);
