@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const KEYS: usize = 3;
 const LOADERS: usize = 4;
 const WRITERS: usize = 2;
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 200;
 const WRITES: usize = 600;
 
 /// A row of the source.
