@@ -179,7 +179,7 @@ impl Round {
                     let mut rng = Rng::new(round << 8 | 128 | loader as u64);
                     let mut handle = self.cache.handle();
                     while self.writing.load(Ordering::SeqCst) > 0 {
-                        let key = rng.below(KEYS);
+                        let key = rng.skewed(KEYS);
                         // In every other round nothing depends on anything, so that the word of attention
                         // falls back to zero between loads.
                         if round.is_multiple_of(2) || rng.one_in(2) {
