@@ -272,3 +272,94 @@ fn next(counter: &AtomicU64) -> u64 {
 fn copy(key: &[u8]) -> Result<Box<[u8]>, OutOfMemory> {
     heap::slice(key.len(), |at| key[at])
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 100;
+
+    fn place(hash: u64) -> Place {
+        Place { shard: 0, hash }
+    }
+
+    fn lease(owner: u64, now: u64, ticks: u64) -> Lease {
+        let end = now + ticks;
+        Lease { owner, now, end }
+    }
+
+    /// What is filed under `hash`, and whether the count of what is filed is right.
+    fn count(claims: &Claims) -> u64 {
+        let filed: usize = claims.tables.iter().map(|table| lock(table).len()).sum();
+        let count = claims.count.load(Ordering::Relaxed);
+        assert_eq!(filed as u64, count);
+        count
+    }
+
+    #[test]
+    fn two_keys_of_one_hash_count_as_one() {
+        let (claims, attention) = (Claims::new(1).unwrap(), Attention::new());
+        let claim = |key: &[u8], now| claims.claim(&attention, place(7), key, lease(1, now, 10));
+        assert_eq!(claim(b"one", NOW), Ok(Answer::Owned(1)));
+        assert_eq!(claim(b"two", NOW), Ok(Answer::Held(10)));
+        claims.supersede(place(7));
+        assert_eq!(claim(b"two", NOW), Ok(Answer::Owned(2)));
+        claims.supersede_prefix(0, b"on");
+        assert!(claims.is_current(place(7), 2), "it is filed as the other's");
+        claims.supersede_prefix(0, b"tw");
+        assert!(!claims.is_current(place(7), 2));
+    }
+
+    #[test]
+    fn beyond_the_limit_there_is_an_error_until_the_time_of_some_is_over() {
+        let (claims, attention) = (Claims::with_max(1, 3).unwrap(), Attention::new());
+        let claim = |hash, now| claims.claim(&attention, place(hash), b"k", lease(1, now, 10));
+        for hash in 0..3 {
+            claim(hash, NOW + hash).unwrap();
+        }
+        let refused = Err(Refused::TooMany { max: 3 });
+        assert_eq!(claim(3, NOW + 9), refused);
+        assert_eq!(count(&claims), 3);
+        assert_eq!(claim(3, NOW + 10), Ok(Answer::Owned(4)));
+        assert_eq!(count(&claims), 3, "the first was over");
+        assert_eq!(claim(4, NOW + 10), refused);
+    }
+
+    #[test]
+    fn what_owners_have_forgotten_goes_before_a_table_grows() {
+        let (claims, attention) = (Claims::new(1).unwrap(), Attention::new());
+        for hash in 0..100_000 {
+            let answer = claims.claim(&attention, place(hash), b"k", lease(1, hash, 10));
+            assert!(matches!(answer, Ok(Answer::Owned(_))));
+        }
+        assert!(count(&claims) < 100);
+        assert!(lock(&claims.tables[0]).capacity() < 100);
+    }
+
+    #[test]
+    fn when_nothing_is_filed_any_more_nobody_needs_attention_and_the_table_is_given_back() {
+        let (claims, attention) = (Claims::new(2).unwrap(), Attention::new());
+        let places = (0..2_000).map(|hash| Place {
+            shard: (hash % 2) as usize,
+            hash,
+        });
+        let mut tokens = Vec::new();
+        for place in places {
+            let owner = place.hash % 4 / 2;
+            let answer = claims.claim(&attention, place, b"k", lease(owner, NOW, 10));
+            let Ok(Answer::Owned(token)) = answer else {
+                panic!("{answer:?}");
+            };
+            tokens.push((place, token));
+        }
+        claims.give_up(&attention, 0);
+        assert_eq!(count(&claims), 1_000);
+        for (place, token) in tokens {
+            let released = claims.release(&attention, place, token);
+            assert_eq!(released.was_ours, place.hash % 4 / 2 == 1);
+        }
+        assert!(!attention.is_needed());
+        let capacities = claims.tables.iter().map(|table| lock(table).capacity());
+        assert_eq!(capacities.collect::<Vec<_>>(), [0, 0]);
+    }
+}

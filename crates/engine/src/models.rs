@@ -5,6 +5,8 @@
 //!
 //! Cells are what the checker watches: an access that is not ordered before another fails the model.
 
+mod loading;
+
 use crate::changes::{ChangeLog, Drained};
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::index::bucket::{Bucket, SlotWord, find, insert};

@@ -92,7 +92,7 @@ impl Tags {
         Self::with_max(COUNT_MAX)
     }
 
-    fn with_max(count_max: usize) -> Result<Self, OutOfMemory> {
+    pub(crate) fn with_max(count_max: usize) -> Result<Self, OutOfMemory> {
         let tables = || {
             heap::slice(TABLES, |_| {
                 Mutex::new(Table {
@@ -208,15 +208,133 @@ impl Tags {
         if is_quiet && self.has_forgotten_keys.load(Ordering::Relaxed) == 0 {
             return true;
         }
-        self.keys_floor.load(Ordering::Acquire) <= stamp
-            && hashes.all(|hash| {
-                let table = lock(table_of(&self.keys, hash));
-                table.stamps.get(&hash).is_some_and(|last| *last <= stamp)
-            })
+        let has_floor_passed = self.keys_floor.load(Ordering::Acquire) <= stamp;
+        hashes.all(|hash| {
+            let table = lock(table_of(&self.keys, hash));
+            let last = table.stamps.get(&hash);
+            has_floor_passed && last.is_some_and(|last| *last <= stamp)
+        })
     }
 }
 
 fn table_of(tables: &[Mutex<Table>], hash: u64) -> &Mutex<Table> {
     // Two shifts, because a shift by 64 is undefined for a single table.
     &tables[((hash >> 1) >> (u64::BITS - 1 - TABLES.ilog2())) as usize]
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    fn invalidate(tags: &Tags, hashes: &[u64]) -> u64 {
+        tags.invalidate(hashes.iter().copied())
+    }
+
+    fn is_current(tags: &Tags, hash: u64, stamp: u64) -> bool {
+        tags.are_current([hash].into_iter(), stamp)
+    }
+
+    fn is_unwritten(tags: &Tags, hash: u64, stamp: u64) -> bool {
+        tags.are_unwritten([hash].into_iter(), stamp)
+    }
+
+    #[test]
+    fn a_tag_is_current_from_the_stamp_of_its_last_invalidation_on() {
+        let tags = Tags::new().unwrap();
+        assert_eq!(tags.stamp(), 1);
+        assert!(is_current(&tags, 5, 1));
+        assert_eq!(invalidate(&tags, &[5, 6]), 2);
+        assert_eq!(invalidate(&tags, &[6]), 3);
+        assert_eq!(tags.stamp(), 3);
+        assert_eq!(
+            [1, 2, 3].map(|stamp| is_current(&tags, 5, stamp)),
+            [false, true, true]
+        );
+        assert_eq!(
+            [1, 2, 3].map(|stamp| is_current(&tags, 6, stamp)),
+            [false, false, true]
+        );
+        assert!(is_current(&tags, 7, 1));
+    }
+
+    #[test]
+    fn a_forgotten_tag_counts_as_invalidated_with_the_newest_that_was_forgotten() {
+        const MAX: u64 = 8;
+        let tags = Tags::with_max(MAX as usize).unwrap();
+        // All in one table. The tag of hash n is invalidated at stamp n + 2.
+        for hash in 0..MAX {
+            invalidate(&tags, &[hash]);
+        }
+        assert!(is_current(&tags, 1_000, 1), "nothing has been forgotten");
+        invalidate(&tags, &[MAX]);
+        let newest = MAX / 2 + 2;
+        for hash in 0..=MAX {
+            let last = (hash + 2).max(newest);
+            assert!(!is_current(&tags, hash, last - 1), "{hash}");
+            assert!(is_current(&tags, hash, last), "{hash}");
+        }
+        assert!(
+            !is_current(&tags, 1_000, newest - 1),
+            "never seen, or forgotten"
+        );
+        assert!(is_current(&tags, 1_000, newest));
+        let of_another_table = 1 << 63;
+        assert!(is_current(&tags, of_another_table, 1));
+    }
+
+    #[test]
+    fn many_tags_of_one_invalidation_are_forgotten_together() {
+        let tags = Tags::with_max(8).unwrap();
+        let stamp = invalidate(&tags, &(0..100).collect::<Vec<_>>());
+        for hash in 0..100 {
+            assert!(!is_current(&tags, hash, stamp - 1));
+            assert!(is_current(&tags, hash, stamp));
+        }
+    }
+
+    #[test]
+    fn only_writes_of_registered_keys_are_noted() {
+        let (tags, attention) = (Tags::new().unwrap(), Attention::new());
+        let stamp = tags.stamp();
+        assert!(!tags.note_write(5));
+        assert_eq!(tags.stamp(), stamp);
+        assert!(!attention.is_needed());
+        tags.register(&attention, 5).unwrap();
+        assert!(attention.is_needed() && tags.is_registered(5));
+        assert!(is_unwritten(&tags, 5, stamp));
+        assert!(tags.note_write(5));
+        assert!(!is_unwritten(&tags, 5, stamp));
+        assert!(is_unwritten(&tags, 5, tags.stamp()));
+        assert!(
+            is_current(&tags, 5, stamp),
+            "a tag of that hash is another thing"
+        );
+        invalidate(&tags, &[5]);
+        assert!(is_unwritten(&tags, 5, stamp + 1), "and the other way round");
+        tags.note_all_written();
+        assert!(!is_unwritten(&tags, 5, stamp + 2));
+        assert!(is_unwritten(&tags, 5, tags.stamp()));
+    }
+
+    #[test]
+    fn a_key_that_was_forgotten_is_not_known_to_be_unwritten_also_not_when_it_is_registered_anew() {
+        let (tags, attention) = (Tags::with_max(4).unwrap(), Attention::new());
+        for hash in 0..4 {
+            tags.register(&attention, hash).unwrap();
+        }
+        let before = tags.stamp();
+        tags.register(&attention, 4).unwrap();
+        let after = tags.stamp();
+        let forgotten: Vec<_> = (0..4).filter(|hash| !tags.is_registered(*hash)).collect();
+        assert!(!forgotten.is_empty());
+        for hash in forgotten {
+            assert!(!tags.note_write(hash), "unnoticed");
+            assert!(!is_unwritten(&tags, hash, after));
+            tags.register(&attention, hash).unwrap();
+            assert!(!is_unwritten(&tags, hash, before));
+            assert!(!is_unwritten(&tags, hash, after));
+            assert!(is_unwritten(&tags, hash, tags.stamp()));
+        }
+        assert!(attention.is_needed());
+    }
 }

@@ -231,6 +231,24 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..TIGHT
     },
     Scenario {
+        name: "keys are claimed, and depended on, and written",
+        shards: 2,
+        prepare: |world| world.set_all(0..200, 30),
+        operations: || {
+            let of_key = |key| {
+                let operations = [
+                    Operation::Claim,
+                    Operation::Depend,
+                    Operation::InvalidateTag,
+                ];
+                operations.map(|operation: fn(usize) -> Operation| operation(key))
+            };
+            let all = (0..300).flat_map(of_key);
+            all.chain(sets(0..20, 30)).chain(deletes(20..40)).collect()
+        },
+        ..ROOMY
+    },
+    Scenario {
         name: "threads come",
         operations: || vec![Operation::Register; 20],
         ..ROOMY

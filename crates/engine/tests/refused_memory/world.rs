@@ -22,6 +22,12 @@ pub(crate) enum Operation {
     Drain,
     /// A thread comes, and stays.
     Register,
+    /// A key is claimed, and stays so.
+    Claim(usize),
+    /// An entry depends on a key.
+    Depend(usize),
+    /// Tags that are keys' names.
+    InvalidateTag(usize),
 }
 
 /// What may be found under a key.
@@ -134,6 +140,25 @@ impl World {
             }
             Operation::Drain => {
                 self.drain();
+                Ok(())
+            }
+            Operation::Claim(key) => {
+                let name = name_of(key);
+                under_plan(|| self.handle.claim(&name, 1_000)).map(|_| ())
+            }
+            Operation::Depend(key) => {
+                let name = name_of(key);
+                let stamp = self.handle.stamp();
+                let registered = under_plan(|| self.handle.depend([&name[..]]));
+                let is_current = self.handle.dependencies_are_current([&name[..]], stamp);
+                assert!(is_current || registered.is_err());
+                registered
+            }
+            Operation::InvalidateTag(key) => {
+                let name = name_of(key);
+                let stamp = under_plan(|| self.handle.invalidate_tags([&name[..]]));
+                assert!(!self.handle.tags_are_current([&name[..]], stamp - 1));
+                assert!(self.handle.tags_are_current([&name[..]], stamp));
                 Ok(())
             }
             Operation::Register => {

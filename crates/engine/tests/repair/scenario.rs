@@ -330,6 +330,39 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..ROOMY
     },
     Scenario {
+        name: "write what is being loaded, and what others depend on",
+        prepare: |world| {
+            world.set_all(0..30, 100);
+            world.watch_all(0..10);
+            world.depend_on(0..20);
+            world.depend_on(100..103);
+        },
+        act: |world| {
+            world.set(3, 100, HOUR);
+            world.set_if_absent(4, 100);
+            world.set_if_absent(100, 100);
+            world.set(101, 9_000, Ttl::Forever);
+            world.set(5, 100, Ttl::Millis(0));
+            world.delete_all(6..8);
+            world.delete(102);
+            world.touch(8, Ttl::Millis(400 * 24 * 3_600_000));
+            world.delete_prefix(b"prefix:");
+            world.clear();
+        },
+        ..SMALL
+    },
+    Scenario {
+        name: "write in place what others depend on",
+        prepare: |world| {
+            world.go_alone();
+            world.set_all(0..30, 100);
+            world.set_all(0..30, 100);
+            world.depend_on(0..20);
+        },
+        act: |world| world.set_all(3..6, 100),
+        ..SMALL
+    },
+    Scenario {
         name: "an L0 catches up",
         prepare: |world| {
             world.set_all(0..30, 100);

@@ -22,6 +22,8 @@ pub(crate) struct World {
     /// The handle of the L0, if it has one of its own.
     l0: Option<Handle>,
     known: HashMap<usize, Allowed>,
+    /// Keys on which an entry depends that was made from what they were, with the stamp.
+    dependents: Vec<(usize, Option<u32>, u64)>,
     last_write: u32,
     used_empty: u64,
     pages_empty: usize,
@@ -47,6 +49,7 @@ impl World {
             cache,
             clock: manual,
             known: HashMap::new(),
+            dependents: Vec::new(),
             last_write: 0,
             buffer: Vec::new(),
         }
@@ -197,6 +200,51 @@ impl World {
         }
     }
 
+    /// Entries depend on keys, as these are now; and somebody loads the keys.
+    pub(crate) fn depend_on(&mut self, keys: std::ops::Range<usize>) {
+        for key in keys {
+            let name = name_of(key);
+            self.handle.depend([&name[..]]).unwrap();
+            self.handle.claim(&name, 1_000).unwrap();
+            let write = self.handle.peek(&name, |value| {
+                read_value(key, &value, false, &mut self.buffer)
+            });
+            self.dependents.push((key, write, self.handle.stamp()));
+        }
+    }
+
+    pub(crate) fn delete_prefix(&mut self, prefix: &[u8]) {
+        self.handle.delete_prefix(prefix).unwrap();
+        for (key, known) in &mut self.known {
+            if name_of(*key).starts_with(prefix) {
+                known.writes.clear();
+            }
+        }
+    }
+
+    /// The dependents whose key is found changed, by a reader who takes no lock.
+    fn outdated(&mut self) -> Vec<(usize, u64)> {
+        let mut outdated = Vec::new();
+        for (key, write, stamp) in &self.dependents {
+            let read = self.handle.peek(&name_of(*key), |value| {
+                read_value(*key, &value, false, &mut self.buffer)
+            });
+            if read.is_some() && read != *write {
+                outdated.push((*key, *stamp));
+            }
+        }
+        outdated
+    }
+
+    fn check_dependents(&self, outdated: &[(usize, u64)]) {
+        for (key, stamp) in outdated {
+            let is_current = self
+                .handle
+                .dependencies_are_current([&name_of(*key)[..]], *stamp);
+            assert!(!is_current, "key {key} was found changed");
+        }
+    }
+
     /// Nothing is found that is not, whole, one of the values that may be there.
     pub(crate) fn check_reads(&mut self) {
         let handle = self.cache.handle();
@@ -255,10 +303,12 @@ impl World {
     pub(crate) fn check_all(mut self, repairs_before: u64) {
         let poisoned = self.cache.poisoned_shards();
         self.check_reads();
+        let outdated = self.outdated();
         let stats = self.cache.stats();
         assert_eq!(stats.repairs, repairs_before + poisoned);
         assert_eq!(self.cache.poisoned_shards(), 0);
         self.check_copies();
+        self.check_dependents(&outdated);
         self.cache.validate().unwrap();
         self.check_reads();
         self.set_all(0..40, 200);

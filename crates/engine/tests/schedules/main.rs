@@ -19,6 +19,7 @@ mod explore;
 mod histories;
 #[path = "../linearizability/history.rs"]
 mod history;
+mod loads;
 mod memory;
 #[path = "../support/rng.rs"]
 mod rng;
