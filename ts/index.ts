@@ -34,6 +34,8 @@ export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified
 export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";
 export type { Refreshing } from "./load/refresher.js";
 export type { CacheOptions, L0Options, SetOptions, TtlOptions } from "./options.js";
+export { type KeyPart, key } from "./keys.js";
+export { requireScope, type ScopeDimensions, type ScopedCache, scoped } from "./scope.js";
 export type { CacheStats } from "./stats.js";
 export type {
   BreakerState,
