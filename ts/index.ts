@@ -50,3 +50,12 @@ export type {
   TierWrite,
 } from "./tier.js";
 export type { Duration, DurationUnit, Size, SizeUnit } from "./units.js";
+export {
+  type WriteBatchContext,
+  WriteBehind,
+  type WriteBehindOptions,
+  type WriteBehindStats,
+  type WriteItem,
+} from "./write/behind.js";
+export { type WriteContext, type WriteTarget, type WriteThroughOptions, writeThrough } from "./write/through.js";
+export type { WriteClock } from "./write/timers.js";

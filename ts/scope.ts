@@ -74,6 +74,14 @@ export function requireScope<T>(cache: Cache<T>, names: readonly string[]): Scop
   return new ScopeView(cache, {}, [...names], true);
 }
 
+/**
+ * The cache behind a view and the key as it stands there; any other cache and its key as they are.
+ * @internal
+ */
+export function unscoped<T>(cache: Cache<T>, key: string): [cache: Cache<T>, key: string] {
+  return cache instanceof ScopeView ? cache.unscoped(key) : [cache, key];
+}
+
 class ScopeView<T> implements ScopedCache<T> {
   readonly dimensions: Readonly<Record<string, string>>;
   readonly #cache: Cache<T>;
@@ -199,6 +207,11 @@ class ScopeView<T> implements ScopedCache<T> {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  unscoped(key: string): [cache: Cache<T>, key: string] {
+    return unscoped(this.#cache, this.#full(key));
   }
 
   /** The key in the cache. What is no string stays as it is: the cache says what is wrong with it. */
