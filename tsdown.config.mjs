@@ -6,6 +6,8 @@ const shared = {
   entry: {
     index: "ts/index.ts",
     "cache-manager": "ts/adapters/cache-manager.ts",
+    express: "ts/adapters/express.ts",
+    fastify: "ts/adapters/fastify.ts",
     keyv: "ts/adapters/keyv.ts",
     redis: "ts/redis/index.ts",
   },
