@@ -4,6 +4,7 @@ import {
   CacheClosedError,
   InvalidArgumentError,
   InvalidKeyError,
+  parseScopedKey,
   requireScope,
   type ScopeDimensions,
   ScopeRequiredError,
@@ -49,7 +50,7 @@ describe("a scope", () => {
       1,
     ]);
     expect(await acme.getOrLoad("loaded", (key) => key.length)).toBe(6);
-    expect(await acme.getOrSet("loaded", () => 0)).toBe(6);
+    expect(acme.getOrSet("loaded", () => 0)).toBe(6);
     expect([...other.keys()]).toEqual(["a"]);
     expect(acme.stats().entries).toBe(3);
   });
@@ -72,6 +73,94 @@ describe("a scope", () => {
     expect(acme.size).toBe(1);
     acme.clear();
     expect([acme.size, cache.size]).toEqual([0, 3]);
+  });
+
+  test("loads within itself: loaders, batches, wrapped functions and refreshes see plain keys", async () => {
+    const cache = newCache<string>();
+    const acme = scoped(cache, { tenant: "acme" });
+    const upper = (keys: readonly string[]) => new Map(keys.map((key) => [key, key.toUpperCase()]));
+    expect(await acme.getManyOrLoad(["a", "b"], upper)).toEqual(["A", "B"]);
+    expect(await acme.getManyOrLoad(["a", "c"], (keys) => keys.map((key) => `${key}!`))).toEqual(["A", "c!"]);
+    const wrapped = acme.wrap(async (id: number) => `number ${id}`, { key: (id) => `n${id}`, ttl: "1h" });
+    expect([await wrapped(1), acme.get("n1")]).toEqual(["number 1", "number 1"]);
+    expect(acme.getOrSet("made", (key) => `made of ${key}`)).toBe("made of made");
+    const refreshed: string[] = [];
+    const refreshing = acme.refreshEvery(["r"], "30s", (key) => {
+      refreshed.push(key);
+      return key;
+    });
+    refreshing.stop();
+    expect(refreshed).toEqual(["r"]);
+    expect([acme.expire("a"), acme.get("a"), acme.deletePattern("n*")]).toEqual([true, undefined, 1]);
+    await acme.flush();
+  });
+
+  test("can be told from a key, for a loader of the whole cache", async () => {
+    const seen: unknown[] = [];
+    const cache = newCache<string>({
+      loader: (key) => {
+        seen.push(parseScopedKey(key));
+        return key;
+      },
+    });
+    const dimensions = { tenant: "a|b=c&d%", user: "ü" };
+    const view = scoped(cache, dimensions);
+    await view.getOrLoad("x|y");
+    await view.getOrLoad("z", { ttl: "1h" });
+    await cache.getOrLoad("plain");
+    expect(seen).toEqual([{ dimensions, key: "x|y" }, { dimensions, key: "z" }, undefined]);
+    for (const key of ["@a=b", "@|x", "@a|x", "@a=b&|x", "a=b|x", ""]) expect(parseScopedKey(key)).toBeUndefined();
+  });
+
+  test("has tags and dependencies of its own, and the whole cache reaches the tags of all", async () => {
+    const cache = newCache<number>();
+    const [acme, other] = [scoped(cache, { tenant: "acme" }), scoped(cache, { tenant: "other" })];
+    const fill = async () => {
+      for (const view of [acme, other]) {
+        view.set("set", 1, { tags: ["t"] });
+        await view.getOrLoad("loaded", () => 1, { tags: ["t"] });
+        await view.getOrLoad("said", (_, context) => {
+          context.tags("t");
+          context.ttl("1h");
+          context.validators({ etag: "x" });
+          return context.stale === undefined && !context.signal.aborted ? 1 : 2;
+        });
+        view.set("depends", 1, { dependsOn: ["on"] });
+        await view.getOrLoad("says", (_, context) => {
+          context.dependsOn("on");
+          return 1;
+        });
+      }
+    };
+    await fill();
+    acme.invalidateTags("t");
+    expect([...acme.keys()].filter((key) => acme.has(key)).sort()).toEqual(["depends", "says"]);
+    expect(["set", "loaded", "said"].every((key) => other.has(key))).toBe(true);
+    acme.set("on", 2);
+    expect([acme.has("depends"), acme.has("says"), other.has("depends"), other.has("says")]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    await fill();
+    requireScope(cache, ["tenant"]).invalidateTags("t");
+    expect([acme, other].map((view) => [view.has("set"), view.has("depends")])).toEqual(Array(2).fill([false, true]));
+    for (const view of [acme, other]) view.set("plain", 1);
+    other.bumpVersion();
+    expect([acme.has("plain"), other.has("plain")]).toEqual([true, false]);
+    expect(thrownBy(() => acme.invalidateTags(""))).toBeInstanceOf(InvalidArgumentError);
+    expect(thrownBy(() => acme.set("x", 1, { tags: [5] } as never))).toBeInstanceOf(InvalidArgumentError);
+  });
+
+  test("hands events of the cache on", async () => {
+    const cache = newCache<number>();
+    const view = scoped(cache, { tenant: "acme" });
+    const keys: string[] = [];
+    const listener = ({ key }: { key: string }): unknown => keys.push(key);
+    await view.on("load", listener).getOrLoad("a", () => 1);
+    await view.off("load", listener).getOrLoad("b", () => 1);
+    expect(keys).toEqual(["@tenant=acme|a"]);
   });
 
   test("is the same in whatever order and steps its dimensions are named, and with a number or its text", () => {
@@ -173,6 +262,13 @@ describe("a cache that demands a scope", () => {
       () => guarded.keys(),
       () => guarded.entries(),
       () => guarded.size,
+      () => guarded.expire("a"),
+      () => guarded.deletePattern("a"),
+      () => guarded.bumpVersion(),
+      () => guarded.getOrSet("a", () => 1),
+      () => guarded.wrap(() => 1, { key: () => "a" }),
+      () => guarded.refreshEvery(["a"], "1h", () => 1),
+      () => guarded.scope({ tenant: "acme" }).invalidateTags("a"),
       () => guarded.scope({ tenant: "acme" }).get("a"),
     ];
     for (const use of uses) expect(thrownBy(use)).toBeInstanceOf(ScopeRequiredError);

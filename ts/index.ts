@@ -30,12 +30,14 @@ export {
   WriteFailedError,
 } from "./errors.js";
 export type { CacheEvents, LatencyStats, LoadStats, Percentiles } from "./events.js";
+export type { CacheEvents, LoadStats, Percentiles } from "./events.js";
+export { type KeyPart, key } from "./keys.js";
 export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified, StaleValue } from "./load/context.js";
 export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";
 export type { Refreshing } from "./load/refresher.js";
 export type { CacheOptions, L0Options, SetOptions, TtlOptions } from "./options.js";
-export { type KeyPart, key } from "./keys.js";
-export { requireScope, type ScopeDimensions, type ScopedCache, scoped } from "./scope.js";
+export { parseScopedKey, type ScopeDimensions } from "./scope/dimensions.js";
+export { requireScope, type ScopedCache, scoped } from "./scope.js";
 export type { CacheStats } from "./stats.js";
 export type {
   BreakerState,

@@ -55,6 +55,11 @@ export function encodePart(part: unknown, what: string): string {
   return partText(part, what).replace(RESERVED, escapeOf);
 }
 
+/** The inverse of {@link encodePart}. @internal */
+export function decodePart(text: string): string {
+  return text.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 function partText(part: unknown, what: string): string {
   if (typeof part === "string") {
     return part;

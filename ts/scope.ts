@@ -1,34 +1,35 @@
 /**
- * Views of a cache whose keys carry a scope: whose data it is, for whom it was made.
+ * Views of a cache whose keys carry a scope: whose data it is, for whom it was made. How, says scope/dimensions.ts.
  *
- * A scoped key is `@name=value&name=value|key`, the names in ascending order, names and values encoded by keys.ts.
- *
- * Invariant: `|` ends the prefix of a scope and occurs in none before its end. So no prefix begins another, scopes that
- * differ in any dimension share no key, and a key within a scope may hold anything. An unscoped key of the same cache can
- * spell a scoped one; {@link requireScope} is for caches in which that must not happen.
+ * An unscoped key of the same cache can spell a scoped one; {@link requireScope} is for caches in which that must not
+ * happen.
  */
 import type { Cache, KeysOptions } from "./api.js";
 import { CacheClosedError, InvalidArgumentError, ScopeRequiredError, show } from "./errors.js";
-import { encodePart, type KeyPart } from "./keys.js";
-import type { Loader } from "./load.js";
-import type { LoadOptions, SetOptions } from "./options.js";
+import type { CacheEvents } from "./events.js";
+import type { BatchLoader, Loader } from "./load/context.js";
+import type { LoadOptions } from "./load/options.js";
+import type { Refreshing } from "./load/refresher.js";
+import type { SetOptions, TtlOptions } from "./options.js";
+import { type Dimensions, extend, prefixOf, type ScopeDimensions } from "./scope/dimensions.js";
+import { scopedBatchLoader, scopedLoader, scopedOptions } from "./scope/loading.js";
 import type { CacheStats } from "./stats.js";
 import type { Duration } from "./units.js";
 
-/** What a scope is made of: names of your choice with a value each, as in `{ tenant: "acme", user: 42 }`. */
-export type ScopeDimensions = Readonly<Record<string, KeyPart>>;
-
 /**
- * A cache as one scope sees it. Keys that go in and come out are those within the scope; what `keys`, `entries`,
- * `deletePrefix`, `clear` and `size` see and touch is the scope's own. Scopes are disjoint: `{ tenant }` does not contain
- * `{ tenant, user }`.
+ * A cache as one scope sees it. Keys that go in and come out, those of loaders and of `dependsOn` included, are those
+ * within the scope; what `keys`, `entries`, `deletePrefix`, `deletePattern`, `invalidateTags`, `clear`, `bumpVersion` and
+ * `size` see and touch is the scope's own. Scopes are disjoint: `{ tenant }` does not contain `{ tenant, user }`.
  *
- * `size` and `clear` walk the whole store, as `deletePrefix` does. `stats()` is the whole cache's. `close()` ends the view
- * and leaves the cache open.
+ * Tags serve twice: `invalidateTags` of the scope reaches the scope's entries, that of the cache those of all scopes.
+ *
+ * `size`, `clear` and `bumpVersion` walk the whole store, as `deletePrefix` does. The cache's own `loader`, events and
+ * `stats()` are the whole cache's, with keys as they stand there (see {@link parseScopedKey}). `close()` ends the view and
+ * leaves the cache open.
  */
 export interface ScopedCache<T> extends Cache<T> {
   /** The dimensions of this scope, in ascending order of their names, values as text. */
-  readonly dimensions: Readonly<Record<string, string>>;
+  readonly dimensions: Dimensions;
 
   /**
    * A view with more dimensions. The order in which they are added does not matter.
@@ -56,7 +57,7 @@ export function scoped<T>(cache: Cache<T>, dimensions: ScopeDimensions): ScopedC
 
 /**
  * A cache that can be used with a scope only: every use of a key throws {@link ScopeRequiredError} until `scope` has given
- * all dimensions of `names`. `stats()` and `close()` are the cache's.
+ * all dimensions of `names`. `invalidateTags`, events, `flush`, `stats` and `close` are the cache's.
  *
  * @param names The dimensions that must be there; more are allowed.
  * @throws {@link InvalidArgumentError} if `names` is empty or no array of names.
@@ -69,7 +70,8 @@ export function scoped<T>(cache: Cache<T>, dimensions: ScopeDimensions): ScopedC
  */
 export function requireScope<T>(cache: Cache<T>, names: readonly string[]): ScopedCache<T> {
   if (!Array.isArray(names) || names.length === 0 || names.some((name) => typeof name !== "string" || name === "")) {
-    throw invalid(`requireScope needs the names of dimensions, at least one; it got ${show(names)}.`, names);
+    const message = `requireScope needs the names of dimensions, at least one; it got ${show(names)}.`;
+    throw new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value: names });
   }
   return new ScopeView(cache, {}, [...names], true);
 }
@@ -83,7 +85,7 @@ export function unscoped<T>(cache: Cache<T>, key: string): [cache: Cache<T>, key
 }
 
 class ScopeView<T> implements ScopedCache<T> {
-  readonly dimensions: Readonly<Record<string, string>>;
+  readonly dimensions: Dimensions;
   readonly #cache: Cache<T>;
   readonly #prefix: string;
   readonly #required: readonly string[];
@@ -92,12 +94,7 @@ class ScopeView<T> implements ScopedCache<T> {
   readonly #isOwner: boolean;
   #isClosed = false;
 
-  constructor(
-    cache: Cache<T>,
-    dimensions: Readonly<Record<string, string>>,
-    required: readonly string[],
-    isOwner: boolean,
-  ) {
+  constructor(cache: Cache<T>, dimensions: Dimensions, required: readonly string[], isOwner: boolean) {
     this.dimensions = dimensions;
     this.#cache = cache;
     this.#prefix = prefixOf(dimensions);
@@ -115,7 +112,7 @@ class ScopeView<T> implements ScopedCache<T> {
   }
 
   set(key: string, value: T, options?: SetOptions | Duration): void {
-    this.#cache.set(this.#full(key), value, options);
+    this.#cache.set(this.#full(key), value, this.#options(options));
   }
 
   has(key: string): boolean {
@@ -134,8 +131,12 @@ class ScopeView<T> implements ScopedCache<T> {
     return this.#cache.ttl(this.#full(key));
   }
 
-  touch(key: string, options?: SetOptions | Duration): boolean {
+  touch(key: string, options?: TtlOptions | Duration): boolean {
     return this.#cache.touch(this.#full(key), options);
+  }
+
+  expire(key: string): boolean {
+    return this.#cache.expire(this.#full(key));
   }
 
   getMany(keys: Iterable<string>): (T | undefined)[] {
@@ -146,7 +147,7 @@ class ScopeView<T> implements ScopedCache<T> {
     this.#open();
     this.#cache.setMany(
       mapped(entries, (entry) => (Array.isArray(entry) ? [this.#full(entry[0]), entry[1]] : entry)),
-      options,
+      this.#options(options),
     );
   }
 
@@ -156,6 +157,24 @@ class ScopeView<T> implements ScopedCache<T> {
 
   deletePrefix(prefix: string): number {
     return this.#cache.deletePrefix(this.#full(prefix));
+  }
+
+  deletePattern(pattern: string): number {
+    // No prefix holds an asterisk: it is encoded.
+    return this.#cache.deletePattern(this.#full(pattern));
+  }
+
+  invalidateTags(...tags: string[]): void {
+    if (this.#isOwner && !this.#isClosed) {
+      this.#cache.invalidateTags(...tags);
+    } else {
+      this.#open();
+      this.#cache.invalidateTags(...tags.map((tag) => (tag === "" ? tag : this.#full(tag))));
+    }
+  }
+
+  bumpVersion(): void {
+    this.clear();
   }
 
   clear(): void {
@@ -180,18 +199,73 @@ class ScopeView<T> implements ScopedCache<T> {
     return count;
   }
 
-  getOrLoad(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined> {
-    try {
-      const inScope: Loader<T> =
-        typeof loader === "function" ? (_, context) => loader(key, context) : (loader as Loader<T>);
-      return this.#cache.getOrLoad(this.#full(key), inScope, options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  getOrLoad(
+    key: string,
+    loader?: Loader<T> | LoadOptions | Duration,
+    options?: LoadOptions | Duration,
+  ): Promise<T | undefined> {
+    return this.#rejecting(() =>
+      typeof loader === "function"
+        ? this.#cache.getOrLoad(this.#full(key), scopedLoader(this.#prefix, loader), this.#options(options))
+        : // Without a loader the second argument is the options; what is neither, the cache refuses.
+          this.#cache.getOrLoad(this.#full(key), this.#options(loader) as Loader<T>, options),
+    );
   }
 
-  getOrSet(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined> {
-    return this.getOrLoad(key, loader, options);
+  getManyOrLoad(
+    keys: Iterable<string>,
+    loader: BatchLoader<T>,
+    options?: LoadOptions | Duration,
+  ): Promise<(T | undefined)[]> {
+    return this.#rejecting(() =>
+      this.#cache.getManyOrLoad(this.#fullKeys(keys), scopedBatchLoader(this.#open(), loader), this.#options(options)),
+    );
+  }
+
+  getOrSet(key: string, make: (key: string) => T, options?: SetOptions | Duration): T {
+    const inScope = typeof make === "function" ? () => make(key) : make;
+    return this.#cache.getOrSet(this.#full(key), inScope, this.#options(options));
+  }
+
+  wrap<A extends unknown[]>(
+    fn: (...args: A) => T | undefined | PromiseLike<T | undefined>,
+    options: { readonly key: (...args: A) => string } & LoadOptions,
+  ): (...args: A) => Promise<T | undefined> {
+    this.#open();
+    const key = options?.key;
+    const inScope = typeof key === "function" ? { key: (...args: A) => this.#full(key(...args)) } : {};
+    return this.#cache.wrap(fn, { ...(this.#options(options) as typeof options), ...inScope });
+  }
+
+  refreshEvery(
+    keys: Iterable<string>,
+    every: Duration,
+    loader?: Loader<T> | LoadOptions,
+    options?: LoadOptions,
+  ): Refreshing {
+    const prefix = this.#open();
+    return typeof loader === "function"
+      ? this.#cache.refreshEvery(
+          this.#fullKeys(keys),
+          every,
+          scopedLoader(prefix, loader),
+          this.#options(options) as LoadOptions,
+        )
+      : this.#cache.refreshEvery(this.#fullKeys(keys), every, this.#options(loader) as Loader<T>, options);
+  }
+
+  on<E extends keyof CacheEvents>(event: E, listener: (details: CacheEvents[E]) => void): this {
+    this.#cache.on(event, listener);
+    return this;
+  }
+
+  off<E extends keyof CacheEvents>(event: E, listener: (details: CacheEvents[E]) => void): this {
+    this.#cache.off(event, listener);
+    return this;
+  }
+
+  flush(): Promise<void> {
+    return this.#cache.flush();
   }
 
   stats(): CacheStats {
@@ -225,9 +299,21 @@ class ScopeView<T> implements ScopedCache<T> {
     return mapped(keys, (key) => this.#full(key));
   }
 
+  #options<O extends SetOptions | LoadOptions>(options: O | Duration | undefined): O | Duration | undefined {
+    return scopedOptions(this.#prefix, options);
+  }
+
   #scopedPrefix(options: KeysOptions): KeysOptions {
     const isFine = typeof options === "object" && options !== null && typeof (options.prefix ?? "") === "string";
     return isFine ? { prefix: this.#prefix + (options.prefix ?? "") } : options;
+  }
+
+  #rejecting<R>(body: () => Promise<R>): Promise<R> {
+    try {
+      return body();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The prefix, for a view that may be used. */
@@ -244,42 +330,6 @@ class ScopeView<T> implements ScopedCache<T> {
   }
 }
 
-/** The dimensions of both; a dimension never changes its value. */
-function extend(outer: Readonly<Record<string, string>>, added: ScopeDimensions): Readonly<Record<string, string>> {
-  if (typeof added !== "object" || added === null || Array.isArray(added) || Object.keys(added).length === 0) {
-    throw invalid(`A scope needs dimensions, as in { tenant: "acme" }; it got ${show(added)}.`, added);
-  }
-  const all = new Map(Object.entries(outer));
-  for (const [name, value] of Object.entries(added)) {
-    const text = valueText(name, value);
-    const before = all.get(name);
-    if (before !== undefined && before !== text) {
-      const message = `The scope has ${show(name)} ${show(before)}; a scope within it can't make it ${show(text)}.`;
-      throw invalid(message, added);
-    }
-    all.set(name, text);
-  }
-  const sorted = [...all].sort(([a], [b]) => (a < b ? -1 : 1));
-  // Not by assignment: a dimension named __proto__ is one like any other.
-  return Object.freeze(Object.fromEntries(sorted));
-}
-
-function valueText(name: string, value: unknown): string {
-  // An encoded part is made only to have the type checked; what is kept is the text itself.
-  encodePart(value, `scope's ${show(name)}`);
-  if (name === "" || value === "") {
-    throw invalid(`The scope's ${show(name)} is ${show(value)}; names and values of dimensions can't be empty.`, value);
-  }
-  return String(value);
-}
-
-function prefixOf(dimensions: Readonly<Record<string, string>>): string {
-  const parts = Object.entries(dimensions).map(
-    ([name, value]) => `${encodePart(name, "scope's name")}=${encodePart(value, "scope's value")}`,
-  );
-  return `@${parts.join("&")}|`;
-}
-
 /** Lazily; what can't be iterated over is handed on, for the cache to say so. */
 function mapped<A, B>(values: Iterable<A>, change: (value: A) => B): IterableIterator<B> {
   if (typeof values === "string" || typeof values?.[Symbol.iterator] !== "function") {
@@ -290,8 +340,4 @@ function mapped<A, B>(values: Iterable<A>, change: (value: A) => B): IterableIte
       yield change(value);
     }
   })();
-}
-
-function invalid(message: string, value: unknown): InvalidArgumentError {
-  return new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value });
 }

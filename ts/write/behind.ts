@@ -9,9 +9,9 @@
  * queue.ts keeps the order, exit.ts knows when the process ends, timers.ts is all there is of time.
  */
 import type { Cache } from "../api.js";
-import { checkCount, checkFunction, checkMs, checkNames, failOption } from "../check.js";
+import { asRecord, countOption, fail, functionOption, msOption } from "../checks.js";
 import { CacheClosedError, NoRoomError, show, ValueTooLargeError, WriteFailedError } from "../errors.js";
-import { resolveTtl, type SetOptions } from "../options.js";
+import { checkTtl, type SetOptions } from "../options.js";
 import type { Duration } from "../units.js";
 import { expectExit, forgetExit, type Pending } from "./exit.js";
 import { type Entry, Queue, type Waiter } from "./queue.js";
@@ -131,21 +131,21 @@ export class WriteBehind<T> {
 
   /** @throws {@link InvalidOptionError} */
   constructor(cache: Cache<T>, options: WriteBehindOptions<T>) {
-    checkNames(options ?? {}, NAMES);
-    this.#to = checkFunction("to", options?.to) ?? failOption("to", undefined, "a function that writes items");
+    asRecord("options", options, NAMES);
+    this.#to = functionOption("to", options?.to) ?? fail("to", undefined, "a function that writes items");
     this.#onWriteFailed =
-      checkFunction("onWriteFailed", options.onWriteFailed) ??
-      failOption("onWriteFailed", undefined, "a function that takes what could not be delivered");
+      functionOption("onWriteFailed", options.onWriteFailed) ??
+      fail("onWriteFailed", undefined, "a function that takes what could not be delivered");
     this.#cache = cache;
-    this.#queue = new Queue(checkCount("maxPending", options.maxPending, 1_000, 1, 1_000_000));
-    this.#batchSize = checkCount("batchSize", options.batchSize, 100, 1, 10_000);
-    this.#delayMs = checkMs("delay", options.delay, 50, 0, 3_600_000);
-    this.#retries = checkCount("retries", options.retries, 7, 0, 1_000);
-    const min = checkMs("minBackoff", options.minBackoff, 100, 1, DAY_MS);
-    this.#backoffMs = { min, max: checkMs("maxBackoff", options.maxBackoff, Math.max(min, 10_000), min, DAY_MS) };
-    this.#timeoutMs = checkMs("timeout", options.timeout, 10_000, 1, DAY_MS);
-    this.#closeTimeoutMs = checkMs("closeTimeout", options.closeTimeout, 10_000, 0, DAY_MS);
-    this.#random = checkFunction("random", options.random) ?? Math.random;
+    this.#queue = new Queue(countOption("maxPending", options.maxPending, 1, 1_000_000, 1_000));
+    this.#batchSize = countOption("batchSize", options.batchSize, 1, 10_000, 100);
+    this.#delayMs = msOption("delay", options.delay, 0, 3_600_000, 50);
+    this.#retries = countOption("retries", options.retries, 0, 1_000, 7);
+    const min = msOption("minBackoff", options.minBackoff, 1, DAY_MS, 100);
+    this.#backoffMs = { min, max: msOption("maxBackoff", options.maxBackoff, min, DAY_MS, Math.max(min, 10_000)) };
+    this.#timeoutMs = msOption("timeout", options.timeout, 1, DAY_MS, 10_000);
+    this.#closeTimeoutMs = msOption("closeTimeout", options.closeTimeout, 0, DAY_MS, 10_000);
+    this.#random = functionOption("random", options.random) ?? Math.random;
     this.#timers = new Timers(options.clock ?? systemClock);
   }
 
@@ -160,19 +160,21 @@ export class WriteBehind<T> {
   write(key: string, value: T, options?: SetOptions | Duration): Promise<void> {
     try {
       this.#checkOpen();
-      resolveTtl(options, Number.POSITIVE_INFINITY);
-      this.#cache.has(key);
       const ttl = typeof options === "object" ? options.ttl : options;
+      if (ttl !== undefined) {
+        checkTtl(ttl, Number.POSITIVE_INFINITY);
+      }
+      this.#cache.has(key);
       const waiting = this.#queue.waiting.get(key);
       if (waiting !== undefined) {
-        this.#replace(waiting, value, ttl);
+        this.#replace(waiting, value, options);
         return waiting.promise;
       }
       const isKnown = this.#queue.accepted.has(key);
       if (!isKnown && (!this.#queue.hasRoom || this.#queue.waiting.size > 0)) {
-        return this.#waitForRoom(key, value, ttl);
+        return this.#waitForRoom(key, value, options);
       }
-      this.#accept({ key, value, ttl, sequence: this.#queue.next() });
+      this.#accept({ key, value, options, sequence: this.#queue.next() });
       return Promise.resolve();
     } catch (error) {
       return Promise.reject(error);
@@ -206,7 +208,13 @@ export class WriteBehind<T> {
    * @param options How long it may take instead of `closeTimeout`.
    */
   close(options: { readonly timeout?: Duration | undefined } = {}): Promise<void> {
-    const timeoutMs = checkMs("timeout", checkNames(options, ["timeout"]).timeout, this.#closeTimeoutMs, 0, DAY_MS);
+    const timeoutMs = msOption(
+      "timeout",
+      asRecord("options", options, ["timeout"]).timeout,
+      0,
+      DAY_MS,
+      this.#closeTimeoutMs,
+    );
     this.#closing ??= this.#flushUntil(timeoutMs, "the deadline of close has passed");
     return this.#closing;
   }
@@ -228,18 +236,18 @@ export class WriteBehind<T> {
     }
   }
 
-  #replace(entry: Entry<T>, value: T, ttl: Duration | undefined): void {
+  #replace(entry: Entry<T>, value: T, options: SetOptions | Duration | undefined): void {
     entry.value = value;
-    entry.ttl = ttl;
+    entry.options = options;
     this.#counts.coalesced++;
   }
 
-  #waitForRoom(key: string, value: T, ttl: Duration | undefined): Promise<void> {
+  #waitForRoom(key: string, value: T, options: SetOptions | Duration | undefined): Promise<void> {
     let settle!: Pick<Waiter<T>, "resolve" | "reject">;
     const promise = new Promise<void>((resolve, reject) => {
       settle = { resolve, reject };
     });
-    this.#queue.waiting.set(key, { key, value, ttl, sequence: this.#queue.next(), promise, ...settle });
+    this.#queue.waiting.set(key, { key, value, options, sequence: this.#queue.next(), promise, ...settle });
     return promise;
   }
 
@@ -248,7 +256,7 @@ export class WriteBehind<T> {
     this.#cacheValue(entry);
     const known = this.#queue.accepted.get(entry.key);
     if (known !== undefined) {
-      this.#replace(known, entry.value, entry.ttl as Duration | undefined);
+      this.#replace(known, entry.value, entry.options);
       return;
     }
     if (this.#queue.size === 0) {
@@ -259,9 +267,9 @@ export class WriteBehind<T> {
   }
 
   /** Stores it; what is too large is not cached, and must not leave an older value. */
-  #cacheValue({ key, value, ttl }: Entry<T>): void {
+  #cacheValue({ key, value, options }: Entry<T>): void {
     try {
-      this.#cache.set(key, value, { ttl: ttl as Duration | undefined });
+      this.#cache.set(key, value, options);
     } catch (error) {
       if (!(error instanceof ValueTooLargeError || error instanceof NoRoomError)) {
         throw error;
@@ -446,7 +454,7 @@ export class WriteBehind<T> {
       }
       this.#queue.waiting.delete(waiter.key);
       try {
-        this.#accept({ key: waiter.key, value: waiter.value, ttl: waiter.ttl, sequence: waiter.sequence });
+        this.#accept({ key: waiter.key, value: waiter.value, options: waiter.options, sequence: waiter.sequence });
         waiter.resolve();
       } catch (error) {
         waiter.reject(error);

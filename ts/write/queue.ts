@@ -6,11 +6,15 @@
  * of writing, and a key that is written again keeps its number and so its place.
  */
 
+import type { SetOptions } from "../options.js";
+import type { Duration } from "../units.js";
+
 /** One key's write. */
 export interface Entry<T> {
   readonly key: string;
   value: T;
-  ttl: number | string | undefined;
+  /** What the cache is given beside key and value. */
+  options: SetOptions | Duration | undefined;
   readonly sequence: number;
 }
 
@@ -87,7 +91,7 @@ export class Queue<T> {
       const newer = this.accepted.get(entry.key);
       if (newer !== undefined) {
         entry.value = newer.value;
-        entry.ttl = newer.ttl;
+        entry.options = newer.options;
         this.accepted.delete(entry.key);
         count++;
       }

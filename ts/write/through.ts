@@ -7,9 +7,9 @@
  * not put in order here.
  */
 import type { Cache } from "../api.js";
-import { failOption } from "../check.js";
+import { fail } from "../checks.js";
 import { CacheClosedError, NoRoomError, show, ValueTooLargeError, WriteFailedError } from "../errors.js";
-import { resolveTtl, type SetOptions } from "../options.js";
+import { checkTtl, type SetOptions } from "../options.js";
 import { unscoped } from "../scope.js";
 
 /** What an origin is given beside key and value. */
@@ -67,10 +67,12 @@ export async function writeThrough<T>(
   options: WriteThroughOptions<T>,
 ): Promise<void> {
   if (typeof options?.to !== "function") {
-    failOption("to", options?.to, "a function that writes key and value to the origin");
+    fail("to", options?.to, "a function that writes key and value to the origin");
   }
   const { signal } = options;
-  resolveTtl({ ttl: options.ttl }, Number.POSITIVE_INFINITY);
+  if (options.ttl !== undefined) {
+    checkTtl(options.ttl, Number.POSITIVE_INFINITY);
+  }
   signal?.throwIfAborted();
   // What is wrong with the key or the cache comes out before the origin is asked.
   cache.has(key);
@@ -119,8 +121,9 @@ async function perform<T>(write: Write<T>): Promise<void> {
 }
 
 function store<T>({ cache, key, value, options }: Write<T>): void {
+  const { to: _, signal: __, ...setOptions } = options;
   try {
-    cache.set(key, value, { ttl: options.ttl });
+    cache.set(key, value, setOptions);
   } catch (error) {
     if (error instanceof CacheClosedError) {
       return;

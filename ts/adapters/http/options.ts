@@ -1,7 +1,7 @@
 /** What users of the HTTP adapters may ask for, checked once when the adapter is made. */
 import type { IncomingMessage } from "node:http";
 import type { Cache } from "../../api.js";
-import { checkCount, checkFlag, checkFunction, checkMs, checkNames, failOption } from "../../check.js";
+import { asRecord, countOption, fail, flagOption, functionOption, msOption } from "../../checks.js";
 import type { Duration } from "../../units.js";
 
 /** Options of the HTTP adapters. */
@@ -54,31 +54,31 @@ const YEAR_MS = 31_536_000_000;
 
 /** Checks options. Throws an {@link InvalidOptionError}. */
 export function resolveResponseOptions(options: ResponseCacheOptions): ResolvedResponseOptions {
-  checkNames(options ?? {}, NAMES);
+  asRecord("options", options, NAMES);
   if (typeof (options?.cache as Partial<Cache<unknown>> | undefined)?.get !== "function") {
-    failOption("cache", options?.cache, "a cache made by createCache, or a view of one");
+    fail("cache", options?.cache, "a cache made by createCache, or a view of one");
   }
   return {
     cache: options.cache,
     ttlMs: resolveTtlMs(options.ttl),
     headers: resolveHeaders(options.headers),
     statuses: new Set(resolveStatuses(options.statuses)),
-    bodyBytesMax: checkCount("maxBodySize", options.maxBodySize, 1_048_576, 0, 2 ** 30),
-    hasXCache: checkFlag("xCache", options.xCache, false),
-    skip: checkFunction("skip", options.skip) ?? (() => false),
-    onError: checkFunction("onError", options.onError) ?? warn,
-    now: checkFunction("now", options.now) ?? Date.now,
+    bodyBytesMax: countOption("maxBodySize", options.maxBodySize, 0, 2 ** 30, 1_048_576),
+    hasXCache: flagOption("xCache", options.xCache, false),
+    skip: functionOption("skip", options.skip) ?? (() => false),
+    onError: functionOption("onError", options.onError) ?? warn,
+    now: functionOption("now", options.now) ?? Date.now,
   };
 }
 
 /** A TTL for responses in milliseconds, `undefined` if there is none. */
 export function resolveTtlMs(ttl: unknown): number | undefined {
-  return ttl === undefined ? undefined : checkMs("ttl", ttl, 0, 1, YEAR_MS);
+  return ttl === undefined ? undefined : msOption("ttl", ttl, 1, YEAR_MS, 0);
 }
 
 function resolveHeaders(headers: unknown = []): string[] {
   if (!Array.isArray(headers) || headers.some((name) => typeof name !== "string" || !/^[\w-]+$/.test(name))) {
-    return failOption("headers", headers, "a list of names of headers");
+    return fail("headers", headers, "a list of names of headers");
   }
   return [...new Set(headers.map((name: string) => name.toLowerCase()))].sort();
 }
@@ -89,7 +89,7 @@ function resolveStatuses(statuses: unknown = STATUSES): number[] {
     Number.isInteger(status) && Number(status) >= 200 && Number(status) < 500 && status !== 206 && status !== 304;
   return Array.isArray(statuses) && statuses.every(isFine)
     ? (statuses as number[])
-    : failOption(
+    : fail(
         "statuses",
         statuses,
         "a list of statuses from 200 to 499 but 206 and 304; errors of the server are never kept",
