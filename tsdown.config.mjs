@@ -9,6 +9,7 @@ const shared = {
     express: "ts/adapters/express.ts",
     fastify: "ts/adapters/fastify.ts",
     keyv: "ts/adapters/keyv.ts",
+    "lru-cache": "ts/adapters/lru-cache.ts",
     redis: "ts/redis/index.ts",
   },
   platform: "node",
