@@ -10,6 +10,8 @@ const shared = {
     fastify: "ts/adapters/fastify.ts",
     keyv: "ts/adapters/keyv.ts",
     "lru-cache": "ts/adapters/lru-cache.ts",
+    opentelemetry: "ts/observe/opentelemetry.ts",
+    prometheus: "ts/observe/prometheus.ts",
     redis: "ts/redis/index.ts",
   },
   platform: "node",
