@@ -61,3 +61,4 @@ export {
 } from "./write/behind.js";
 export { type WriteContext, type WriteTarget, type WriteThroughOptions, writeThrough } from "./write/through.js";
 export type { WriteClock } from "./write/timers.js";
+export { type WriteOptions, write } from "./write/write.js";

@@ -143,6 +143,14 @@ describe("the plugin", () => {
     expect((await get("/web")).headers["x-cache"]).toBe("MISS");
   });
 
+  test("refuses a route's wrong settings when the route is declared", async () => {
+    const app = fastify();
+    running.push(() => app.close());
+    await app.register(forFastify, { cache: newCache() });
+    const declare = () => app.get("/", { config: { responseCache: { ttl: "soon" as "1s" } } }, async () => "x");
+    expect(declare).toThrow(expect.objectContaining({ code: "ERR_INVALID_OPTION", option: "ttl" }));
+  });
+
   test("takes Fastify's own options beside its own", async () => {
     const app = fastify();
     running.push(() => app.close());

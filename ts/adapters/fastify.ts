@@ -83,6 +83,11 @@ class Plugin {
   }
 
   install(fastify: FastifyInstance): void {
+    fastify.addHook("onRoute", ({ config }) => {
+      // A mistake in a route's settings is told when the route is declared, not to its first visitor.
+      const own = config?.responseCache;
+      resolveTtlMs(own === false ? undefined : own?.ttl);
+    });
     fastify.addHook("preHandler", (request, reply, next) => {
       if (!this.#answer(request, reply)) {
         next();

@@ -149,6 +149,11 @@ export class WriteBehind<T> {
     this.#timers = new Timers(options.clock ?? systemClock);
   }
 
+  /** The cache that it writes into. */
+  get cache(): Cache<T> {
+    return this.#cache;
+  }
+
   /**
    * Writes a value into the cache, and in a while to the origin. Resolves when it is accepted: the cache has it, and it will
    * reach either the origin or `onWriteFailed`. Waits for room when `maxPending` keys wait; a key that waits already needs
