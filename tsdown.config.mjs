@@ -2,7 +2,7 @@
 import { defineConfig } from "tsdown";
 
 const shared = {
-  // The entry points of the package, by the names that package.json exports. What several of them use goes into chunks.
+  // The entry points of the package, by the names that package.json exports.
   entry: {
     index: "ts/index.ts",
     "cache-manager": "ts/adapters/cache-manager.ts",
@@ -31,11 +31,13 @@ export default defineConfig([
   { ...shared, format: "esm" },
   // The command `nearcache`: on its own, so that what it needs of the library is no part of it to others.
   { ...shared, format: "esm", entry: { cli: "ts/cli/main.ts" }, dts: false },
-  {
+  // Each CommonJS file stands alone: shared parts could land in one that loads more than its importer wants.
+  ...Object.entries(shared.entry).map(([name, file]) => ({
     ...shared,
     format: "cjs",
+    entry: { [name]: file },
     // The addon's loader needs `import.meta.url`, which CommonJS doesn't have.
     define: { "import.meta.url": "__moduleUrl" },
     banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
-  },
+  })),
 ]);

@@ -30,7 +30,6 @@ export {
   WriteFailedError,
 } from "./errors.js";
 export type { CacheEvents, LatencyStats, LoadStats, Percentiles } from "./events.js";
-export type { CacheEvents, LoadStats, Percentiles } from "./events.js";
 export { type KeyPart, key } from "./keys.js";
 export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified, StaleValue } from "./load/context.js";
 export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";

@@ -16,6 +16,8 @@ test("each metric is in the docs, under both of its names", () => {
 test("each figure of the statistics is a metric", async () => {
   const cache = newCache<number>({ l2: new MemoryTier(new MemoryStore()) });
   await cache.getOrLoad("key", () => 1);
+  // One read in 256 is timed.
+  for (let read = 0; read < 600; read++) cache.get("missing");
   const read = new Set<string>();
   const watch = (value: object, path: string): object =>
     new Proxy(value, {
@@ -34,5 +36,5 @@ test("each figure of the statistics is a metric", async () => {
     );
   const missing = leaves(stats, "").filter((path) => !read.has(path));
   // What can be computed from others.
-  expect(missing.sort()).toEqual(["hitRatio", "loads.duration.count"]);
+  expect(missing.filter((path) => !/^hitRatio$|^latency\.\w+\.count$/.test(path))).toEqual([]);
 });

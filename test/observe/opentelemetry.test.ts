@@ -50,7 +50,7 @@ describe("a collection", () => {
         `nearcache.loads${users} 1`,
       ]),
     );
-    expect(points.filter((point) => point.startsWith("nearcache.load.duration.quantile"))).toHaveLength(4);
+    expect(points.filter((point) => point.includes('"nearcache.source":"load"'))).toHaveLength(4);
     cache.get("a");
     expect((await collect()).points).toContain(`nearcache.hits${users} 2`);
   });

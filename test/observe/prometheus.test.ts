@@ -34,7 +34,7 @@ describe("a scrape", () => {
         'nearcache_load_failures_total{cache="users"} 1',
       ]),
     );
-    expect(lines.filter((line) => line.startsWith("nearcache_load_duration_quantile_seconds"))).toHaveLength(4);
+    expect(lines.filter((line) => line.includes('source="load"'))).toHaveLength(4);
     expect(lines.some((line) => line.includes("nearcache_l2"))).toBe(false);
     cache.delete("key-1");
     cache.get("key-0");

@@ -2,6 +2,7 @@
  * What of a cache's statistics becomes a metric: one line per metric, and nowhere else. Names, units and kinds are those of
  * OpenTelemetry's conventions; Prometheus' names follow from them by its rules for that (prometheusName).
  */
+import type { Percentiles } from "../events.js";
 import type { CacheStats } from "../stats.js";
 import type { TierStats } from "../tier.js";
 
@@ -28,6 +29,7 @@ export interface Field {
 
 const BREAKER_STATES = ["closed", "half-open", "open"] as const;
 const COHERENCES = ["tracking", "stream", "ttl-only"] as const;
+const SOURCES = ["l1", "l2", "load"] as const;
 const MS_PER_S = 1_000;
 
 /** All metrics. */
@@ -55,22 +57,12 @@ export const FIELDS: readonly Field[] = [
   counter("load.early_refreshes", "{load}", "Refreshes before their time.", (stats) => stats.loads.earlyRefreshes),
   counter("load.tier_errors", "{error}", "Failed operations of the second tier.", (stats) => stats.loads.tierErrors),
   {
-    name: "load.duration.quantile",
+    name: "latency.quantile",
     kind: "gauge",
     unit: "s",
-    help: "How long loads took, since the cache was made.",
-    labels: ["quantile"],
-    read: ({ loads: { duration } }) =>
-      duration === undefined
-        ? []
-        : (
-            [
-              [0.5, duration.p50],
-              [0.95, duration.p95],
-              [0.99, duration.p99],
-              [1, duration.max],
-            ] as const
-          ).map(([quantile, ms]) => ({ value: ms / MS_PER_S, labels: { quantile: String(quantile) } })),
+    help: "How long reads took since the cache was made, by where the value came from.",
+    labels: ["source", "quantile"],
+    read: ({ latency }) => SOURCES.flatMap((source) => quantiles(source, latency[source])),
   },
 
   tierCounter("hits", "{hit}", "Look-ups that the second tier answered."),
@@ -90,6 +82,17 @@ export const FIELDS: readonly Field[] = [
 export function prometheusName({ name, unit, kind }: Field, prefix: string): string {
   const words: Readonly<Record<string, string>> = { By: "_bytes", s: "_seconds" };
   return `${prefix}${name.replaceAll(".", "_")}${words[unit] ?? ""}${kind === "counter" ? "_total" : ""}`;
+}
+
+function quantiles(source: string, distribution: Percentiles | undefined): Sample[] {
+  if (distribution === undefined) {
+    return [];
+  }
+  const { p50, p95, p99, max } = distribution;
+  return Object.entries({ "0.5": p50, "0.95": p95, "0.99": p99, "1": max }).map(([quantile, ms]) => ({
+    value: ms / MS_PER_S,
+    labels: { source, quantile },
+  }));
 }
 
 type Read = (stats: CacheStats) => number;

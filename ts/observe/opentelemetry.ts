@@ -25,8 +25,8 @@ const PREFIX = "nearcache.";
  * Adds a cache to the metrics: `nearcache.hits`, `nearcache.memory.usage` and so on, each with the attribute
  * `nearcache.cache.name` (docs/metrics.md lists them). There is no timer: each collection reads `cache.stats()` once.
  *
- * Counters of a named cache count for all threads; export it from one thread only. What begins with `nearcache.l0` and
- * `nearcache.load` is the thread's own.
+ * Counters of a named cache count for all threads; export it from one thread only. What begins with `nearcache.l0`,
+ * `nearcache.l2`, `nearcache.load` and `nearcache.latency` is the handle's own.
  *
  * @throws {@link InvalidOptionError}, also if an open cache has that name already.
  * @example

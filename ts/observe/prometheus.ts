@@ -33,8 +33,8 @@ const PREFIX = "nearcache_";
  * Adds a cache to the metrics of a registry: `nearcache_hits_total{cache="users"}`, `nearcache_memory_usage_bytes` and so
  * on (docs/metrics.md lists them). There is no timer: a scrape reads `cache.stats()` once for each cache.
  *
- * Counters of a named cache count for all threads; export it from one thread only. What begins with `nearcache_l0_` and
- * `nearcache_load` is the thread's own.
+ * Counters of a named cache count for all threads; export it from one thread only. What begins with `nearcache_l0_`,
+ * `nearcache_l2_`, `nearcache_load` and `nearcache_latency` is the handle's own.
  *
  * @throws {@link InvalidOptionError}, also if an open cache has that name already; what prom-client throws if the registry
  * has metrics of these names from elsewhere.
