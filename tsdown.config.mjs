@@ -2,7 +2,19 @@
 import { defineConfig } from "tsdown";
 
 const shared = {
-  entry: { index: "ts/index.ts", redis: "ts/redis/index.ts" },
+  // The entry points of the package, by the names that package.json exports.
+  entry: {
+    index: "ts/index.ts",
+    "cache-manager": "ts/adapters/cache-manager.ts",
+    express: "ts/adapters/express.ts",
+    fastify: "ts/adapters/fastify.ts",
+    keyv: "ts/adapters/keyv.ts",
+    "lru-cache": "ts/adapters/lru-cache.ts",
+    opentelemetry: "ts/observe/opentelemetry.ts",
+    prometheus: "ts/observe/prometheus.ts",
+    redis: "ts/redis/index.ts",
+    testing: "ts/testing/index.ts",
+  },
   platform: "node",
   target: "node20.19",
   outDir: "dist",

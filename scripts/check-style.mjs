@@ -7,7 +7,11 @@ import { checkStyle } from "./style/check.mjs";
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const files = sourceFiles();
-const findings = checkStyle(files, Object.keys(manifest.dependencies ?? {}));
+const findings = checkStyle(
+  files,
+  Object.keys(manifest.dependencies ?? {}),
+  Object.keys(manifest.peerDependencies ?? {}),
+);
 
 for (const { path, line, rule, message, level } of findings) {
   console.log(`${path}:${line}: ${level}: ${message} [${rule}]`);

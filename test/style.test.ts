@@ -5,7 +5,7 @@ import { checkStyle, FILE_LINES_AIM, FILE_LINES_MAX, FUNCTION_LINES_MAX } from "
 
 /** The findings for `files`, each as `level rule path:line`. */
 function found(files: Record<string, string>): string[] {
-  return checkStyle(new Map(Object.entries(files)), ["msgpackr"]).map(
+  return checkStyle(new Map(Object.entries(files)), ["msgpackr"], ["keyv"]).map(
     ({ level, rule, path, line }) => `${level} ${rule} ${path}:${line}`,
   );
 }
@@ -128,6 +128,14 @@ describe("import direction", () => {
       "error import ts/a.ts:3",
       "error import ts/a.ts:4",
       "error import ts/a.ts:5",
+    ]);
+  });
+
+  test("packages that users bring are imported by adapters alone, and adapters by nothing else", () => {
+    expect(found({ "ts/adapters/keyv.ts": 'import "keyv";\nimport "../cache.js";\nimport "./a.js";\n' })).toEqual([]);
+    expect(found({ "ts/a.ts": 'import "keyv";\nimport "./adapters/keyv.js";\n' })).toEqual([
+      "error import ts/a.ts:1",
+      "error import ts/a.ts:2",
     ]);
   });
 });

@@ -1,9 +1,11 @@
 /** The face of a cache: what each method takes, gives, throws and costs. cache.ts is what stands behind it. */
+import type { Dimensions, ScopeDimensions } from "./dimensions.js";
 import type { CacheEvents } from "./events.js";
 import type { BatchLoader, Loader } from "./load/context.js";
 import type { LoadOptions } from "./load/options.js";
 import type { Refreshing } from "./load/refresher.js";
 import type { SetOptions, TtlOptions } from "./options.js";
+import type { WriteOptions } from "./origin.js";
 import type { CacheStats } from "./stats.js";
 import type { Duration } from "./units.js";
 
@@ -71,6 +73,30 @@ export interface Cache<T> {
    * @example `await sessions.remove(id);`
    */
   remove(key: string): Promise<boolean>;
+
+  /**
+   * Writes a value to where it is kept for good, and into the cache. *Write-through*, if `to` is a function: the origin
+   * first, the cache when it has committed; a write that fails leaves nothing in the cache. *Write-behind*, if `to` is a
+   * `WriteBehind` of this cache: the cache at once, the origin in batches.
+   * @throws {@link WriteFailedError} if the origin does not take it, with what it said as `cause`; {@link InvalidOptionError}
+   * for a `to` that is neither. Otherwise what {@link Cache.set} throws. All as rejections.
+   * @example `await users.write("user:42", user, { to: (_, value) => db.saveUser(value), ttl: "10m" });`
+   */
+  write(key: string, value: T, options: WriteOptions<T>): Promise<void>;
+
+  /**
+   * A view of this cache whose keys carry the dimensions: disjoint from all others, and from unscoped keys of this cache
+   * that don't begin like one.
+   * @throws {@link InvalidArgumentError} if there is no dimension, or one has no value.
+   * @example `const mine = reports.scope({ tenant: request.tenant, user: request.user });`
+   */
+  scope(dimensions: ScopeDimensions): ScopedCache<T>;
+
+  /**
+   * A view of this cache with keys of its own: a scope with the one dimension `namespace`.
+   * @example `const users = cache.namespace("users");`
+   */
+  namespace(name: string): ScopedCache<T>;
 
   /**
    * Whether a key is there and has not expired. Not counted. Cost: one native call.
@@ -300,4 +326,27 @@ export interface Cache<T> {
 
   /** The same as {@link Cache.close}: `using cache = createCache(…)`. */
   [Symbol.dispose](): void;
+}
+
+/**
+ * A cache as one scope sees it. Keys that go in and come out, those of loaders and of `dependsOn` included, are those
+ * within the scope; what `keys`, `entries`, `deletePrefix`, `deletePattern`, `invalidateTags`, `clear`, `bumpVersion` and
+ * `size` see and touch is the scope's own. Scopes are disjoint: `{ tenant }` does not contain `{ tenant, user }`.
+ *
+ * Tags serve twice: `invalidateTags` of the scope reaches the scope's entries, that of the cache those of all scopes.
+ *
+ * `size`, `clear` and `bumpVersion` walk the whole store, as `deletePrefix` does. The cache's own `loader`, events and
+ * `stats()` are the whole cache's, with keys as they stand there (see {@link parseScopedKey}). `close()` ends the view and
+ * leaves the cache open.
+ */
+export interface ScopedCache<T> extends Cache<T> {
+  /** The dimensions of this scope, in ascending order of their names, values as text. */
+  readonly dimensions: Dimensions;
+
+  /**
+   * A view with more dimensions. The order in which they are added does not matter.
+   * @throws {@link InvalidArgumentError} if a dimension has no value, or is there already with another one.
+   * @example `const mine = tenantCache.scope({ user: session.userId });`
+   */
+  scope(dimensions: ScopeDimensions): ScopedCache<T>;
 }

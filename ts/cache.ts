@@ -4,8 +4,9 @@
  * `get` is the hot path, and the order of its few loads is its design (see l0.ts). All else may take its time. Every call
  * into the addon goes through a `try` that turns the addon's errors into ours.
  */
-import type { Cache, KeysOptions } from "./api.js";
+import type { Cache, KeysOptions, ScopedCache } from "./api.js";
 import { type Clock, monotonicClock } from "./clock.js";
+import type { ScopeDimensions } from "./dimensions.js";
 import { type Envelope, newEnvelope } from "./envelope.js";
 import { CacheClosedError, fromNative, InvalidArgumentError, show } from "./errors.js";
 import { type CacheEvents, Events } from "./events.js";
@@ -29,11 +30,14 @@ import {
   type SetOptions,
   type TtlOptions,
 } from "./options.js";
+import type { WriteOptions } from "./origin.js";
 import { matcher, prefixOfPattern } from "./pattern.js";
+import { requireScope, scoped } from "./scope.js";
 import { buildStats, type CacheStats } from "./stats.js";
 import type { TierEntry } from "./tier.js";
 import { type Duration, parseDuration } from "./units.js";
 import { Kind, newScratch, type Snapshot, Values } from "./values.js";
+import { write } from "./write/write.js";
 
 /** One in so many reads of the shared store, less one, is looked at. */
 const SAMPLED_MASK = 255;
@@ -73,7 +77,8 @@ export function createCacheWith<T>(options: CacheOptions<T>, surroundings: Surro
   const addon = loadNative();
   const resolved = resolveOptions(options, addon.limits);
   const Class = resolved.l0EntriesMax > 0 ? NearCache<T> : CacheWithoutL0<T>;
-  return new Class(addon, resolved, surroundings);
+  const cache = new Class(addon, resolved, surroundings);
+  return resolved.requiredScope === undefined ? cache : requireScope(cache, resolved.requiredScope);
 }
 
 class NearCache<T> implements Cache<T> {
@@ -189,6 +194,18 @@ class NearCache<T> implements Cache<T> {
     return isThere;
   }
 
+  write(key: string, value: T, options: WriteOptions<T>): Promise<void> {
+    return write(this, key, value, options);
+  }
+
+  scope(dimensions: ScopeDimensions): ScopedCache<T> {
+    return scoped(this, dimensions);
+  }
+
+  namespace(name: string): ScopedCache<T> {
+    return scoped(this, { namespace: name });
+  }
+
   has(key: string): boolean {
     return this.peek(key) !== undefined;
   }
@@ -215,6 +232,7 @@ class NearCache<T> implements Cache<T> {
       });
       // A load that is under way read what is to be no longer good.
       const isThere = done === "busy" ? this.#native.delete(key) : done === "done";
+      this.#native.noteChange(key);
       this.#second?.expire(key);
       return isThere;
     }, key);

@@ -55,3 +55,39 @@ export function fail(option: string, value: unknown, allowed: string): never {
     value,
   });
 }
+
+/** A whole number between two others, both included; `byDefault` if it is not given. Throws {@link InvalidOptionError}. */
+export function countOption(option: string, value: unknown, min: number, max: number, byDefault: number): number {
+  if (value === undefined) {
+    return byDefault;
+  }
+  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+    fail(option, value, `a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+/** A length of time in milliseconds between two others, both included. Throws {@link InvalidOptionError}. */
+export function msOption(option: string, value: unknown, min: number, max: number, byDefault: number): number {
+  const ms = value === undefined ? byDefault : parseDuration(value);
+  if (ms === undefined || !(ms >= min && ms <= max)) {
+    fail(option, value, `${DURATION_ALLOWED}, from ${min} to ${max} ms`);
+  }
+  return ms;
+}
+
+/** `true` or `false`; `byDefault` if it is not given. Throws {@link InvalidOptionError}. */
+export function flagOption(option: string, value: unknown, byDefault: boolean): boolean {
+  if (value !== undefined && typeof value !== "boolean") {
+    fail(option, value, "true or false");
+  }
+  return value ?? byDefault;
+}
+
+/** A function, or `undefined` if it is not given. Throws {@link InvalidOptionError}. */
+export function functionOption<F>(option: string, value: F | undefined): F | undefined {
+  if (value !== undefined && typeof value !== "function") {
+    fail(option, value, "a function");
+  }
+  return value;
+}

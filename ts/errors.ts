@@ -44,6 +44,8 @@ export interface ErrorDetails {
   readonly key?: string;
   /** What was tried. */
   readonly operation?: string;
+  /** The dimensions of a scope that are not there. */
+  readonly missing?: readonly string[];
 }
 
 const brand = (name: string): symbol => Symbol.for(`nearcache.error.${name}`);
@@ -212,6 +214,8 @@ export class TierError extends NearcacheError {
 export class ScopeRequiredError extends NearcacheError {
   /** @internal */
   static override readonly brand: symbol = brand("ScopeRequiredError");
+  /** The dimensions that are missing. */
+  declare readonly missing: readonly string[];
 }
 
 /** A write to the origin could not be made. Code `ERR_WRITE_FAILED`; `cause` is what the origin said. */

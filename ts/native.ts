@@ -51,6 +51,8 @@ export interface NativeCache {
    * taken it over since (also of a superseded claim).
    */
   releaseClaim(key: string, token: number): number;
+  /** The source has changed, though the entry stays: as `delete` to claims and to what depends on the key. */
+  noteChange(key: string): void;
   /** Whether a claim is still ours, and the key unwritten since it was made. A hint: `setClaimed` decides. */
   isClaimCurrent(key: string, token: number): boolean;
   /**
@@ -70,7 +72,7 @@ export interface NativeCache {
   tagsAreCurrent(tags: string[], stamp: number): boolean;
   /**
    * From now on every write, delete, `deletePrefix` and `clear` of these keys invalidates the entries that depend on them
-   * (eviction and expiry don't). Call it, and `stamp`, before the load reads anything; the order of the two is free.
+   * (`setClaimed`, eviction and expiry don't). Call it, and `stamp`, before the load reads anything; the order of the two is free.
    */
   depend(keys: string[]): void;
   /** Whether an entry that depends on these keys, loaded at `stamp`, is valid: none of them was written since. */

@@ -52,6 +52,11 @@ export interface CacheOptions<T = unknown> extends LoadingOptions<T> {
   readonly l0?: L0Options | false;
   /** How objects are encoded. Default: a built-in codec that gives back what was set, exactly, or refuses it. */
   readonly codec?: Codec;
+  /**
+   * Dimensions that every use of a key must carry: without {@link Cache.scope} it throws {@link ScopeRequiredError}. For
+   * caches in which a forgotten tenant would be a leak.
+   */
+  readonly requireScope?: readonly string[];
 }
 
 /** Options of `touch` and of `setMany`. */
@@ -81,9 +86,20 @@ export interface ResolvedOptions {
   readonly l0EntriesMax: number;
   readonly codec: Codec | undefined;
   readonly loading: ResolvedLoading;
+  readonly requiredScope: readonly string[] | undefined;
 }
 
-const OPTION_NAMES = ["name", "maxMemory", "ttl", "maxValueSize", "values", "l0", "codec", ...LOADING_NAMES];
+const OPTION_NAMES = [
+  "name",
+  "maxMemory",
+  "ttl",
+  "maxValueSize",
+  "values",
+  "l0",
+  "codec",
+  "requireScope",
+  ...LOADING_NAMES,
+];
 const NAME_LENGTH_MAX = 255;
 const L0_ENTRIES_DEFAULT = 1024;
 const L0_ENTRIES_MAX = 1_048_576;
@@ -103,6 +119,7 @@ export function resolveOptions(options: unknown, limits: NativeLimits): Resolved
     l0EntriesMax: resolveL0(given.l0),
     codec: resolveCodec(given.codec),
     loading: resolveLoading(given, ttlMs),
+    requiredScope: resolveScope(given.requireScope),
   };
 }
 
@@ -193,6 +210,14 @@ function resolveValues(value: unknown): boolean {
     fail("values", value, '"frozen" or "copy"');
   }
   return value !== "copy";
+}
+
+function resolveScope(value: unknown): readonly string[] | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  const isFine = Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === "string" && name);
+  return isFine ? (value as string[]) : fail("requireScope", value, 'names of dimensions, as in ["tenant"]');
 }
 
 function resolveL0(value: unknown): number {

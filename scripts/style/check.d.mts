@@ -9,4 +9,8 @@ export interface Finding {
 export const FILE_LINES_AIM: number;
 export const FILE_LINES_MAX: number;
 export const FUNCTION_LINES_MAX: number;
-export function checkStyle(files: ReadonlyMap<string, string>, runtimeDependencies?: readonly string[]): Finding[];
+export function checkStyle(
+  files: ReadonlyMap<string, string>,
+  runtimeDependencies?: readonly string[],
+  peerDependencies?: readonly string[],
+): Finding[];

@@ -15,13 +15,13 @@ export const FUNCTION_LINES_MAX = 70;
  * Checks `files`, a Map from paths (relative to the root, with /) to their texts.
  * Returns findings `{ path, line, rule, message, level }`, level "error" or "warning", in the files' order.
  */
-export function checkStyle(files, runtimeDependencies = []) {
+export function checkStyle(files, runtimeDependencies = [], peerDependencies = []) {
   const found = [];
   for (const [path, text] of files) {
     found.push(...checkFileLength(path, text));
     found.push(...checkSource(path, text));
   }
-  for (const finding of checkDirection(files, runtimeDependencies)) {
+  for (const finding of checkDirection(files, runtimeDependencies, peerDependencies)) {
     found.push({ ...finding, level: "error" });
   }
   return found;

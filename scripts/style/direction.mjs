@@ -12,26 +12,31 @@ const CRATE_DEPENDENCIES = {
   replay: ["clap", "flate2", "indicatif", "nearcache-engine", "plotters", "ruzstd", "serde_json", "thiserror"],
 };
 
+/** Where the entry points are whose users bring a package of their own, such as `keyv`. */
+const PEER_FOLDERS = /^ts\/(adapters|observe)\//;
+
 /**
  * Checks a whole tree. `files` maps paths to texts; the result is `{ path, line, rule, message }[]`.
- * `runtimeDependencies` are the packages that ts/ may import.
+ * `runtimeDependencies` are the packages that ts/ may import; `peerDependencies` those that only entry points for
+ * their users may, which nothing else of ts/ imports.
  */
-export function checkDirection(files, runtimeDependencies) {
+export function checkDirection(files, runtimeDependencies, peerDependencies) {
   const paths = [...files.keys()];
   const typescript = paths.filter((path) => /^ts\/.*\.ts$/.test(path));
   const engine = paths.filter((path) => /^crates\/engine\/src\/.*\.rs$/.test(path));
   const manifests = paths.filter((path) => /^crates\/\w+\/Cargo\.toml$/.test(path));
   return [
-    ...typescript.flatMap((path) => checkOutsideImports(path, files.get(path), runtimeDependencies)),
+    ...typescript.flatMap((path) => checkOutsideImports(path, files.get(path), runtimeDependencies, peerDependencies)),
     ...checkCycles(typescriptGraph(typescript, files)),
     ...checkCycles(engineGraph(engine, files)),
     ...manifests.flatMap((path) => checkManifest(path, files.get(path))),
   ];
 }
 
-function checkOutsideImports(path, text, runtimeDependencies) {
+function checkOutsideImports(path, text, runtimeDependencies, peerDependencies) {
+  const allowed = PEER_FOLDERS.test(path) ? [...runtimeDependencies, ...peerDependencies] : runtimeDependencies;
   return imports(path, text).flatMap(({ name, line }) => {
-    const message = outsideImportProblem(path, name, runtimeDependencies);
+    const message = outsideImportProblem(path, name, allowed);
     return message ? [{ path, line, rule: "import", message }] : [];
   });
 }
@@ -41,6 +46,9 @@ function outsideImportProblem(path, name, runtimeDependencies) {
     const target = posix.join(posix.dirname(path), name);
     if (!target.startsWith("ts/")) {
       return `${name} lies outside of ts/`;
+    }
+    if (PEER_FOLDERS.test(target) && !PEER_FOLDERS.test(path)) {
+      return `${name} is an entry point of its own: the core must not load it`;
     }
     return /^ts\/index\./.test(target) ? "index is the outside face: import the module itself" : undefined;
   }

@@ -51,6 +51,28 @@ describe.each([false, { maxEntries: 64 }] as const)("tags (l0: %o)", (l0) => {
     expect(() => cache.set("key", 1, { tags: "red" as never })).toThrow(/list of texts/);
   });
 
+  test("what loads the key that it depends on is valid afterwards", async () => {
+    const cache = newCache<string>({ l0 });
+    let loads = 0;
+    const page = () =>
+      cache.getOrLoad(
+        "page",
+        async () => {
+          loads += 1;
+          return `page of ${await cache.getOrLoad("product:9", async () => "kettle", { staleFor: "1m" })}`;
+        },
+        { dependsOn: ["product:9"] },
+      );
+    expect(await page()).toBe("page of kettle");
+    expect(await page()).toBe("page of kettle");
+    expect(cache.touch("product:9")).toBe(true);
+    expect(await page()).toBe("page of kettle");
+    expect(loads).toBe(1);
+    cache.expire("product:9");
+    expect(await page()).toBe("page of kettle");
+    expect(loads).toBe(2);
+  });
+
   test("what depends on a key goes when that is written or deleted", async () => {
     const cache = newCache<string>({ l0 });
     cache.set("product:9", "kettle");

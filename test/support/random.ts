@@ -29,3 +29,14 @@ export class Random {
     return Buffer.from(Array.from({ length }, () => this.below(256)));
   }
 }
+
+/** Numbers from 0 to below 1, for who takes a function. */
+export function seeded(seed: number): () => number {
+  const random = new Random(seed);
+  return () => random.next();
+}
+
+/** One of several. */
+export function pick<T>(random: () => number, choices: readonly T[]): T {
+  return choices[Math.floor(random() * choices.length)] as T;
+}

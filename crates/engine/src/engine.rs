@@ -53,7 +53,8 @@ pub(crate) struct Engine {
 pub(crate) enum Terms {
     /// If the condition holds. Supersedes the key's claim.
     On(Condition),
-    /// While the claim of this token is current.
+    /// While the claim of this token is current. What was loaded is no news of its key: what depends on it
+    /// is not told, or whoever loads what it needs would invalidate itself.
     Claimed(u64),
     /// The entry of this version stays what it is; only its record is another. Nobody is told.
     Copy(u64),
@@ -366,7 +367,7 @@ impl Engine {
             locked.state.in_hand.coming = Loc::NONE;
             if !matches!(published, Ok(true)) {
                 new.take_back();
-            } else if is_attended && !matches!(terms, Terms::Copy(_)) {
+            } else if is_attended && matches!(terms, Terms::On(_)) {
                 fault::point();
                 self.tell_dependents(hash);
             }

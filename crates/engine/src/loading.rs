@@ -215,6 +215,20 @@ impl Handle {
         self.engine.is_claim_current(hash, token)
     }
 
+    /// The source has changed, though the entry stays: supersedes the key's claim, and invalidates what
+    /// depends on the key, as a delete does.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn note_change(&self, key: &[u8]) -> Result<(), Error> {
+        let hash = self.engine.common.hasher.hash(key);
+        let place = self.engine.place(hash);
+        let _locked = self.engine.lock(place.shard)?;
+        self.engine.supersede_claim(hash);
+        self.engine.tell_dependents(hash);
+        Ok(())
+    }
+
     /// Stores what was loaded on a claim, whatever entry is there, if the claim is still the caller's and
     /// current; whether it did. The claim stays. A time to live of zero deletes the key instead.
     ///
@@ -269,8 +283,7 @@ impl Handle {
     }
 
     /// Lets every later write, delete, [`Self::delete_prefix`] and [`Self::clear`] of these keys (by any
-    /// handle, also of [`Self::set_claimed`]; not eviction or expiry) invalidate the entries that depend on
-    /// them. To be called before the load that depends on them reads anything, as [`Self::stamp`] is; in
+    /// handle; not [`Self::set_claimed`], eviction or expiry) invalidate the entries that depend on them. To be called before the load that depends on them reads anything, as [`Self::stamp`] is; in
     /// which order of the two does not matter.
     ///
     /// `delete_prefix` and `clear` invalidate whatever depends on any key. The cache remembers a million

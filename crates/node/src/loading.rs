@@ -26,6 +26,11 @@ native! {
         let token = token_argument(call.env, call.args[1]);
         call.env.boolean(live.engine.is_claim_current(key, token))
     });
+    /// `noteChange(key)`: as `delete` to claims and dependents; the entry stays.
+    note_change[1] = |call| with_key(call, |_call, live, key| {
+        live.engine.note_change(key)?;
+        Ok(Val::UNDEFINED)
+    });
     /// `setClaimed(key, token, value, ttlMs?)` of a string, a number or null: whether the claim was current.
     set_claimed[4] = |call| with_key(call, set_native);
     /// `setBytesClaimed(key, token, kind, bytes, length, ttlMs?)`; `bytes` null: they lie in scratch.

@@ -33,6 +33,7 @@ const FUNCTIONS: [(&CStr, Function); 34] = [
     (c"extendClaim", loading::extend_claim),
     (c"releaseClaim", loading::release_claim),
     (c"isClaimCurrent", loading::is_claim_current),
+    (c"noteChange", loading::note_change),
     (c"setClaimed", loading::set_claimed),
     (c"setBytesClaimed", loading::set_bytes_claimed),
     (c"stamp", loading::stamp),

@@ -336,7 +336,7 @@ fn any_write_or_delete_of_a_key_invalidates_what_depends_on_it() {
 }
 
 #[test]
-fn what_is_stored_on_a_claim_invalidates_what_depends_on_it() {
+fn what_is_stored_on_a_claim_invalidates_nothing_unless_it_deletes() {
     let (cache, _) = new_cache();
     let handle = cache.handle();
     handle.depend([&b"key"[..]]).unwrap();
@@ -347,7 +347,29 @@ fn what_is_stored_on_a_claim_invalidates_what_depends_on_it() {
         handle.set_claimed(b"key", token, b"1", 0, Ttl::Forever),
         Ok(true)
     );
+    assert!(handle.dependencies_are_current([&b"key"[..]], stamp));
+    assert_eq!(
+        handle.set_claimed(b"key", token, b"2", 0, Ttl::Millis(0)),
+        Ok(true)
+    );
     assert!(!handle.dependencies_are_current([&b"key"[..]], stamp));
+}
+
+#[test]
+fn a_change_that_is_noted_is_as_a_delete_to_all_but_the_entry() {
+    let (cache, _) = new_cache();
+    let handle = cache.handle();
+    handle.set(b"key", b"1", 0, Ttl::Forever).unwrap();
+    handle.depend([&b"key"[..]]).unwrap();
+    let stamp = handle.stamp();
+    let token = owned(handle.claim(b"key", 1_000));
+    handle.note_change(b"other").unwrap();
+    assert!(handle.is_claim_current(b"key", token));
+    assert!(handle.dependencies_are_current([&b"key"[..]], stamp));
+    handle.note_change(b"key").unwrap();
+    assert!(!handle.is_claim_current(b"key", token));
+    assert!(!handle.dependencies_are_current([&b"key"[..]], stamp));
+    assert!(handle.contains(b"key"));
 }
 
 #[test]
