@@ -37,8 +37,17 @@ export default defineConfig([
     ...shared,
     format: "cjs",
     entry: { [name]: file },
+    dts: false,
     // The addon's loader needs `import.meta.url`, which CommonJS doesn't have.
     define: { "import.meta.url": "__moduleUrl" },
     banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
   })),
+  // Their types do share: a cache of one entry point is one to all others.
+  {
+    ...shared,
+    // Declarations are the same in both systems but for their names, and only of this one can they be had alone.
+    format: "esm",
+    dts: { emitDtsOnly: true },
+    outExtensions: () => ({ js: ".cjs", dts: ".d.cts" }),
+  },
 ]);

@@ -1,5 +1,5 @@
 // Every entry point of the built package: both module systems, types beside each, and nothing loaded that was not asked for.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -48,6 +48,13 @@ describe.each(entries)("nearcache%s", (name, conditions) => {
       expect(loaded.filter((loads) => !allowed.has(loads))).toEqual([]);
     }
   });
+});
+
+test.each([".d.ts", ".d.cts"])("a cache of one entry point is one to the types of all others (%s)", (extension) => {
+  const declaring = readdirSync(new URL("dist/", root)).filter(
+    (name) => name.endsWith(extension) && /^interface Cache</m.test(read(`dist/${name}`)),
+  );
+  expect(declaring).toEqual([`api${extension}`]);
 });
 
 test("packages that an entry point is for are optional", () => {

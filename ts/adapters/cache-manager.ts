@@ -14,7 +14,7 @@ import { createKeyv } from "./keyv.js";
  * which `disconnect` closes.
  *
  * Entries live as long as cache-manager's TTL says, or else as the cache's `ttl` says. Put it first if there are several
- * stores: it answers in less than a microsecond.
+ * stores: it is the nearest.
  *
  * @throws What {@link createCache} throws, if options are given.
  * @example

@@ -1,6 +1,6 @@
 /**
- * nearcache/express: keeps responses of Express 4 and 5 (and of whatever calls middleware with Node's request and response)
- * in a cache. rules.ts says which; what does not say that it may be kept is not.
+ * nearcache/express: keeps responses of Express (and of whatever calls middleware with Node's request and response) in a
+ * cache. rules.ts says which; what does not say that it may be kept is not.
  * @packageDocumentation
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
