@@ -65,7 +65,7 @@ describe("a collection", () => {
       expect(descriptor.unit).toMatch(/^(By|s|\{[a-z]+\})$/);
       expect(descriptor.description).toMatch(/^[A-Z].*\.$/);
     }
-    expect(points.filter((point) => point.startsWith("nearcache.l2.breaker")).map((point) => point.slice(-1))).toEqual([
+    expect(points.filter((point) => point.startsWith("nearcache.l2.breaker{")).map((point) => point.slice(-1))).toEqual([
       "1",
       "0",
       "0",

@@ -65,7 +65,7 @@ describe("a scrape", () => {
     const registry = new Registry();
     metrics(newCache({ l2: new MemoryTier(new MemoryStore()) }), { name: "users", registry });
     const lines = await scrape(registry);
-    expect(lines.filter((line) => line.startsWith("nearcache_l2_breaker")).map((line) => line.slice(-1))).toEqual([
+    expect(lines.filter((line) => line.startsWith("nearcache_l2_breaker{")).map((line) => line.slice(-1))).toEqual([
       "1",
       "0",
       "0",

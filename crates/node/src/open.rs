@@ -18,7 +18,7 @@ use crate::{cold, hot, loading, registry};
 type Function = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 /// The functions of a handle, as ts/native.ts declares them.
-const FUNCTIONS: [(&CStr, Function); 34] = [
+const FUNCTIONS: [(&CStr, Function); 35] = [
     (c"get", hot::get),
     (c"peek", hot::peek),
     (c"set", hot::set),
