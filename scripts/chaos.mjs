@@ -1,5 +1,5 @@
 // `npm run chaos`: the proof of coherence (test/redis/coherence.test.ts) for a minute of faults in each mode instead of a
-// few seconds, with its figures. `-- --seconds 300 --seed 7` for longer, or other faults.
+// few seconds, also of the smallest cache that keeps the rules, with its figures. `-- --seconds 300 --seed 7` for longer, or other faults.
 import { parseArgs } from "node:util";
 import { npmTool, run } from "./lib/run.mjs";
 

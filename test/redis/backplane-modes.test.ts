@@ -2,13 +2,18 @@
 // sentinels, and servers that are none.
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import { pathToFileURL } from "node:url";
 import { Cluster, Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
+import { DEFAULT_SETTINGS } from "../../ts/redis/backplane/backplane.js";
 import { nodesOf } from "../../ts/redis/backplane/nodes.js";
+import { Backoff } from "../../ts/redis/backplane/retry.js";
 import { entryName, newBackplane, PREFIX, startBackplane } from "../support/backplane.js";
+import { bundle } from "../support/bundle.js";
 import { type RedisServer, startRedis } from "../support/redis.js";
 import { startCluster } from "../support/redis-cluster.js";
 import { startSentinels } from "../support/redis-sentinel.js";
+import { runScript } from "../support/scripts.js";
 import { until } from "../support/wait.js";
 
 const QUICK = { deadlineMs: 400 };
@@ -102,6 +107,16 @@ describe("auto", () => {
     await until(() => tracking.host.tags.includes("tag 2") && reading.host.tags.includes("tag 1"), "a tag is not told");
   });
 
+  test("does not try for ever to write to a stream that it may not write to", async () => {
+    const server = await startRedis();
+    await server.client().call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all", "-xadd");
+    const commands = server.client({ username: "limited", password: "pw" });
+    const { backplane, host } = await startBackplane(server, { commands });
+    await backplane.publish({ keys: ["key"] });
+    await until(() => backplane.stats().unpublished === 0, "it is kept");
+    expect(host.errors.length).toBe(1);
+  });
+
   test("goes to the stream when the right to track is taken away, and stays coherent", async () => {
     const server = await startRedis();
     const address = await addLimitedUser(server, "+ping");
@@ -112,6 +127,22 @@ describe("auto", () => {
     await until(() => backplane.coherence === "stream", "the stream does not come into force");
     expect(host.modes).toEqual(["ttl-only>tracking", "tracking>ttl-only", "ttl-only>stream"]);
   });
+});
+
+// As docs/coherence.md says.
+test.each([
+  ["tracking", ["+hello", "+client", "+ping", "+set", "+unlink"]],
+  ["stream", ["+client", "+xadd", "+xread", "+xrange", "+xlen", "+info", "+del"]],
+] as const)("%s needs no other rights than %j", async (mode, rights) => {
+  const server = await startRedis();
+  await server.client().call("ACL", "SETUSER", "limited", "reset", "on", ">pw", `~${PREFIX}*`, ...rights);
+  const address = { host: server.host, port: server.port, username: "limited", password: "pw" };
+  const login = { username: "limited", password: "pw", enableReadyCheck: false };
+  const first = await startBackplane(server, { mode, address, commands: server.client(login) });
+  const second = await startBackplane(server, { mode, address, commands: server.client(login) });
+  await first.backplane.publish({ tags: ["tag"], version: 3 });
+  await until(() => second.host.tags.length > 0 && second.host.versions.length > 0, "the change is not told");
+  expect([...first.host.errors, ...second.host.errors]).toEqual([]);
 });
 
 describe("ttl-only", () => {
@@ -217,4 +248,31 @@ test.each(["tracking", "stream"] as const)("after a failover the new master is f
   await writer.backplane.publish({ keys: ["after"] });
   await until(() => host.keys.includes("after"), "changes at the new master are not told");
   await close();
+});
+
+test("no connection and no timer keeps a process alive", async () => {
+  const server = await startRedis();
+  const script = await bundle(new URL("../support/backplane-main.ts", import.meta.url));
+  const { code, output } = await runScript(pathToFileURL(script), [String(server.port)]);
+  expect({ code, output }).toEqual({ code: 0, output: "tracking stream" });
+});
+
+test("pauses between attempts double up to the longest, with jitter", async () => {
+  const pauses: number[] = [];
+  const clock = {
+    now: () => 0,
+    setTimer: (callback: () => void, ms: number) => {
+      pauses.push(ms);
+      callback();
+      return { cancel: () => undefined };
+    },
+  };
+  const randoms = [0, 0.5, 0.999, 0, 0, 0];
+  const context = { settings: { ...DEFAULT_SETTINGS, reconnectMsMax: 500 }, clock, random: () => randoms.shift() ?? 0 };
+  const backoff = new Backoff(context);
+  for (let attempt = 0; attempt < 5; attempt++) await backoff.pause();
+  expect(pauses.map(Math.round)).toEqual([25, 75, 200, 200, 250]);
+  backoff.reset();
+  await backoff.pause();
+  expect(pauses.at(-1)).toBe(25);
 });

@@ -1,6 +1,8 @@
-// What the proof of coherence needs of a cache, and the smallest cache that has it: a Map above Redis, kept coherent by a
-// backplane. Values are numbers.
+// What the proof of coherence needs of a cache; nearcache with its tier in Redis; and the smallest cache that keeps the rules, a
+// Map above Redis with a backplane. Values are numbers.
 import { Redis } from "ioredis";
+import { type Cache, createCache } from "nearcache";
+import { redisTier } from "nearcache/redis";
 import type { Backplane, BackplaneHost } from "../../../ts/redis/backplane/backplane.js";
 import { createBackplane } from "../../../ts/redis/backplane/create.js";
 
@@ -12,6 +14,48 @@ export interface CoherentCache {
   coherence(): string;
   gaps(): number;
   close(): Promise<void>;
+}
+
+/** nearcache itself. The patience is that of a service which would rather load than wait. */
+export class CacheOverRedis implements CoherentCache {
+  readonly #cache: Cache<number>;
+
+  constructor(mode: "tracking" | "stream", port: number) {
+    const tier = redisTier({
+      options: { host: "127.0.0.1", port, socketTimeout: 500, retryStrategy: (times) => Math.min(200, 20 * times) },
+      ...{ coherence: mode, commandTimeout: 200, breaker: { probeAfter: 100 } },
+    });
+    this.#cache = createCache<number>({ maxMemory: "16mb", ttl: "10m", l2: tier });
+  }
+
+  get(key: string): Promise<number | undefined> | number | undefined {
+    // The origin has nothing: what is found comes from the cache or from Redis.
+    return this.#cache.get(key) ?? this.#cache.getOrLoad(key, () => undefined);
+  }
+
+  /** Readers in this process see the value at once; that it is at Redis is known later, or not. */
+  async set(key: string, value: number): Promise<void> {
+    const before = this.#writes();
+    this.#cache.set(key, value);
+    await this.#cache.flush();
+    if (this.#writes() === before) throw new Error("it is not known whether Redis has it");
+  }
+
+  coherence(): string {
+    return this.#cache.stats().l2?.coherence ?? "none";
+  }
+
+  gaps(): number {
+    return this.#cache.stats().l2?.gaps ?? 0;
+  }
+
+  async close(): Promise<void> {
+    this.#cache.close();
+  }
+
+  #writes(): number {
+    return this.#cache.stats().l2?.writes ?? 0;
+  }
 }
 
 const PREFIX = "proof:";

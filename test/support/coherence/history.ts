@@ -4,7 +4,6 @@
 export class History {
   readonly #last: Uint32Array;
   readonly #pairs: number[] = [];
-  reads = 0;
 
   constructor(keyCount: number) {
     this.#last = new Uint32Array(keyCount);
@@ -12,7 +11,6 @@ export class History {
 
   /** Values begin at 1. */
   saw(key: number, value: number): void {
-    this.reads++;
     if (this.#last[key] !== value) {
       this.#last[key] = value;
       this.#pairs.push(key, value);

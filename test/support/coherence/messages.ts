@@ -2,6 +2,8 @@
 
 /** How a process begins, as its only argument, in JSON. */
 export interface Role {
+  /** The cache itself, or the smallest that keeps the rules: if only one of them fails, that tells where to look. */
+  readonly kind: "cache" | "map";
   readonly mode: "tracking" | "stream";
   /** Where Redis is for this process: a proxy of its own. */
   readonly port: number;

@@ -34,7 +34,8 @@ export interface Backplane {
   start(host: BackplaneHost): void;
   /**
    * Tells the others. To be called when Redis has confirmed the write, never before: whoever is told reads Redis next, and
-   * would keep the old value. Never rejects: what can't be sent now is kept (as "everything", if it becomes much), and
+   * would keep the old value. To be called as well when it is not known whether the write was done (a time-out, a lost
+   * connection): a message too many does no harm, and one too few leaves old values. Never rejects: what can't be sent now is kept (as "everything", if it becomes much), and
    * sent as soon as Redis can be reached. Resolves after the first attempt.
    */
   publish(change: Change): Promise<void>;
@@ -79,7 +80,7 @@ export interface NodeSource {
   nodes(): readonly Address[];
 }
 
-/** The client that writes: an ioredis `Redis` or `Cluster` fits. */
+/** The client that writes: an ioredis `Redis` or `Cluster` fits. Every call must settle by itself, and soon. */
 export interface Commands {
   call(command: string, ...parts: string[]): Promise<unknown>;
 }

@@ -65,6 +65,8 @@ class ChosenBackplane implements Backplane {
   }
 
   publish(change: Change): Promise<void> {
+    // An older version that somebody else tells of later is no news.
+    this.#version = Math.max(this.#version, change.version ?? -1);
     return this.#publisher.publish(change);
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Change, Context } from "./backplane.js";
 import { encodeEntry } from "./entry.js";
-import { Backoff } from "./retry.js";
+import { Backoff, isRefusal } from "./retry.js";
 import { Signals } from "./signals.js";
 import { streamName } from "./stream.js";
 
@@ -35,6 +35,8 @@ export class Publisher {
   #flushing: Promise<void> | undefined;
   #isClosed = false;
   #isFailing = false;
+  /** We may not write to a stream that only others need. */
+  #isRefused = false;
 
   constructor(context: Context, audience: () => Audience, failed: (error: Error) => void) {
     this.#context = context;
@@ -63,7 +65,7 @@ export class Publisher {
       ["SET", name, "", "PX", "1000"],
       ["UNLINK", name],
     ]);
-    if (stream === "never") return commands;
+    if (stream === "never" || (stream === "if-there" && this.#isRefused)) return commands;
     const { streamLength } = this.#context.settings;
     const mayMake = stream === "always" ? [] : ["NOMKSTREAM"];
     const head = ["XADD", streamName(this.#context.prefix), ...mayMake, "MAXLEN", "~", String(streamLength), "*"];
@@ -117,6 +119,9 @@ export class Publisher {
       this.#isFailing = false;
     } catch (error) {
       this.#keep(change);
+      this.#isRefused ||= isRefusal(error);
+      if (isFull(error))
+        await this.#context.commands.call("DEL", streamName(this.#context.prefix)).catch(() => undefined);
       this.#retryLater(error as Error);
     } finally {
       this.#flushing = undefined;
@@ -131,6 +136,11 @@ export class Publisher {
       if (!this.#isClosed && this.unpublished > 0) this.#flushing ??= this.#flushNext();
     });
   }
+}
+
+/** Somebody added an entry with the last id there is. Who reads the stream notices that it is gone. */
+function isFull(error: unknown): boolean {
+  return /exhausted the last possible ID|equal or smaller than the target stream/.test((error as Error).message);
 }
 
 /** In parts of bounded size; a change that says nothing has none. */

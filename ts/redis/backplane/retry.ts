@@ -1,18 +1,17 @@
 /** Pauses between attempts, and which errors are worth none. */
 import type { Timer } from "../clock.js";
 import type { Context } from "./backplane.js";
-import { ErrorReply } from "./resp.js";
 
 /** The first pause, as a part of the longest. */
 const FIRST_PART = 0.1;
 
 /** Pauses that double, with jitter so that processes which lost one server don't all come back at once. */
 export class Backoff {
-  readonly #context: Context;
+  readonly #context: Pick<Context, "settings" | "clock" | "random">;
   #attempts = 0;
   #timer: Timer | undefined;
 
-  constructor(context: Context) {
+  constructor(context: Pick<Context, "settings" | "clock" | "random">) {
     this.#context = context;
   }
 
@@ -37,9 +36,9 @@ export class Backoff {
 }
 
 /** Whether a server says that it does not have, or does not allow, what was asked. Others (LOADING, OOM …) pass. */
-export function isRefusal(error: unknown): error is ErrorReply {
+export function isRefusal(error: unknown): error is Error {
   return (
-    error instanceof ErrorReply &&
+    error instanceof Error &&
     /^(NOPROTO|NOPERM|ERR unknown|ERR syntax|ERR .*(not supported|unsupported|not allowed|disabled))/i.test(
       error.message,
     )

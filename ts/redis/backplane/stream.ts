@@ -5,8 +5,8 @@
  * The invariant: the *anchor* is the last entry that was read, and all changes up to it are known here. What `XREAD` brings
  * follows the anchor without a hole exactly if the anchor is still in the stream after that: entries leave from the old end
  * only, and a stream that was deleted, flushed, replaced or lost at a restart does not hold it. So each `XREAD` is
- * followed by a look for the anchor. Is it gone, then changes may have been missed: the newest entry becomes the anchor and,
- * after that, everything is dropped. A server that is not the one of before (`run_id`) may have lost entries at the new
+ * followed by a look for the anchor. Is it gone, then changes may have been missed: an entry of our own becomes the anchor
+ * and, after that, everything is dropped. A server that is not the one of before (`run_id`) may have lost entries at the new
  * end: a hole, too.
  *
  * What is lost while the connection is down is read when it is back. Until then changes don't arrive: coherence is by TTL.
@@ -15,11 +15,11 @@ import type { Address, Context, Way, WayEvents } from "./backplane.js";
 import { Connection, ConnectionLost } from "./connection.js";
 import { decodeEntry, encodeEntry, entriesOf, hasEntry } from "./entry.js";
 import { nameOf } from "./nodes.js";
-import { ErrorReply, type Reply } from "./resp.js";
+import { ErrorReply, type Reply, RespError } from "./resp.js";
 import { Backoff, isRefusal } from "./retry.js";
 
 /** Entries per read: enough to catch up quickly, and few enough not to hold the thread for long. */
-const ENTRIES_PER_READ = 500;
+const ENTRIES_PER_READ = 200;
 /** A Cluster's node that does not have the stream says who has; after so many it is a fault. */
 const REDIRECTIONS_MAX = 5;
 /** How soon to ask again for the servers while none is known, in milliseconds. */
@@ -67,6 +67,8 @@ export class ChangeStream implements Way {
       if (this.#isClosed) return;
       const wasInForce = this.#isInForce;
       this.#setInForce(false);
+      // An entry that is too large to be read would be met again and again.
+      if (error instanceof RespError && this.#anchor !== undefined) this.#lost();
       if (isRefusal(error) && !wasInForce) {
         this.#events.unsupported(error);
       } else {
@@ -82,11 +84,17 @@ export class ChangeStream implements Way {
     await this.#noteServer(connection);
     let blockMs = 0;
     for (;;) {
-      if (this.#anchor === undefined) await this.#drop(connection);
-      const isCaughtUp = await this.#read(connection, this.#anchor as string, blockMs);
+      this.#anchor ??= await this.#begin(connection);
+      const isCaughtUp = await this.#read(connection, this.#anchor, blockMs);
       if (this.#isClosed) throw new ConnectionLost("closed by us");
-      if (isCaughtUp) this.#setInForce(true);
-      if (blockMs > 0) this.#backoff.reset();
+      if (this.#anchor === undefined) {
+        this.#setInForce(false);
+        // Somebody may delete the stream again and again.
+        await this.#backoff.pause();
+      } else if (isCaughtUp) {
+        this.#setInForce(true);
+        if (blockMs > 0) this.#backoff.reset();
+      }
       this.#checkIsListed();
       blockMs = isCaughtUp ? this.#context.settings.pingMs : 0;
     }
@@ -199,18 +207,13 @@ export class ChangeStream implements Way {
     return entry.kind !== "spoilt";
   }
 
-  /** Begins anew: first the anchor, then what was learned before it is dropped. */
-  async #drop(connection: Connection): Promise<void> {
-    const [newest] = entriesOf(await connection.send(["XREVRANGE", this.#name, "+", "-", "COUNT", "1"]));
-    this.#anchor = newest ? newest[0] : await this.#addEntry(connection);
-    if (!this.#isClosed) this.#events.covered();
-  }
-
-  /** A stream without entries has no anchor. */
-  async #addEntry(connection: Connection): Promise<string> {
+  /** First the anchor, which is always an entry of ours, then what was learned before it is dropped. */
+  async #begin(connection: Connection): Promise<string> {
     const length = String(this.#context.settings.streamLength);
     const entry = encodeEntry(this.#context.source, {});
-    return String(await connection.send(["XADD", this.#name, "MAXLEN", "~", length, "*", ...entry]));
+    const id = await connection.send(["XADD", this.#name, "MAXLEN", "~", length, "*", ...entry]);
+    if (!this.#isClosed) this.#events.covered();
+    return String(id);
   }
 
   #lost(): void {
