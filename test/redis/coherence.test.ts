@@ -148,6 +148,7 @@ async function tryRound(members: readonly Member[], seed: number) {
 /** Rounds, until the time is over or one fails. */
 async function tryOut(kind: Role["kind"], mode: Role["mode"]) {
   const members = await startMembers(kind, mode, SEED);
+  await ask(members.slice(0, 1), { type: "fill" }, "stopped");
   const rounds: Awaited<ReturnType<typeof tryRound>>[] = [];
   const endsAt = performance.now() + 1_000 * SECONDS;
   do {

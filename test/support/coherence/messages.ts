@@ -13,6 +13,8 @@ export interface Role {
 }
 
 export type Order =
+  /** Writes every key once, and tells that it has stopped. */
+  | { readonly type: "fill" }
   | { readonly type: "run" }
   /** Stops what it does and tells what it has. */
   | { readonly type: "stop" }

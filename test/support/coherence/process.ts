@@ -41,24 +41,26 @@ async function readOn(): Promise<void> {
   }
 }
 
+/** Where the outcome is not known, the key gets another value, until one is there for certain. */
+async function write(key: number): Promise<void> {
+  for (let isStored = false; !isStored; ) {
+    const value = attempts.push([attempts.length + 1, key]);
+    doubtful.add(value);
+    isStored = await cache.set(`key ${key}`, value).then(
+      () => true,
+      () => pause(10, false),
+    );
+    if (isStored) {
+      stored[key] = value;
+      doubtful.delete(value);
+      history.saw(key, value);
+    }
+  }
+}
+
 async function writeOn(): Promise<void> {
   while (isRunning) {
-    const key = random.below(role.keyCount);
-    // Where the outcome is not known, the key gets another value, until one is there for certain.
-    for (let isStored = false; !isStored; ) {
-      const value = attempts.length + 1;
-      attempts.push([value, key]);
-      doubtful.add(value);
-      isStored = await cache.set(`key ${key}`, value).then(
-        () => true,
-        () => pause(10, false),
-      );
-      if (isStored) {
-        stored[key] = value;
-        doubtful.delete(value);
-        history.saw(key, value);
-      }
-    }
+    await write(random.below(role.keyCount));
     if (random.next() < 0.1) await turn();
   }
 }
@@ -77,7 +79,10 @@ async function converge(expected: readonly number[]): Promise<boolean> {
 let work: Promise<unknown> = Promise.resolve();
 
 async function obey(order: Order): Promise<void> {
-  if (order.type === "run") {
+  if (order.type === "fill") {
+    for (let key = 0; key < role.keyCount; key++) await write(key);
+    tell({ type: "stopped", expected: stored });
+  } else if (order.type === "run") {
     isRunning = true;
     work = Promise.all([readOn(), ...(role.isWriter ? [writeOn()] : [])]);
   } else if (order.type === "stop") {
