@@ -24,6 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), "nearcache-bench-redis-"));
 const redis = spawn(findRedis(), ["--port", String(port), "--save", "", "--bind", "127.0.0.1", "--dir", folder], {
   stdio: "ignore",
 });
+process.on("exit", () => redis.kill("SIGKILL"));
 await sleep(500);
 
 const client = new Redis(port, { enableAutoPipelining: true });

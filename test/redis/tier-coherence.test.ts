@@ -70,6 +70,29 @@ describe.each(["tracking", "stream"] as const)("by %s", (coherence) => {
   });
 });
 
+describe("by stream", () => {
+  test("a write that Redis has made after its connection was lost is told as soon as possible", async () => {
+    const own = await startRedis();
+    const settings = { url: own.url, coherence: "stream" } as const;
+    const one = newTier({ ...settings, commandTimeout: 100, breaker: { failures: 100 } });
+    const other = newTier(settings);
+    const tiers = [one.tier, other.tier];
+    await until(() => tiers.every((tier) => tier.stats().coherence === "stream"), "coherence is not in force");
+    await until(() => one.tier.set("k", entryOf("before"), {}), "the first write fails");
+    await until(() => other.told.invalidated.includes("k"), "the first write is not told");
+    other.told.invalidated.length = 0;
+    own.freeze();
+    await expect(one.tier.set("k", entryOf("after"), {})).rejects.toMatchObject({ code: "ERR_TIER" });
+    // The client gives a connection up on which nothing is answered.
+    const isLost = () => one.told.events.some((event) => event.type === "error" && event.operation === "connect");
+    await until(isLost, "the connection is not given up");
+    own.thaw();
+    await until(() => other.told.invalidated.includes("k"), "the write is not told");
+    expect(await read(other.tier, "k")).toBe("after");
+    await own.close();
+  });
+});
+
 describe("by tracking", () => {
   test("writes of foreign clients are told, also of a key that this process has just written itself", async () => {
     const [one] = (await listening(1, "tracking")) as [AttachedTier];

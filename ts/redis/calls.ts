@@ -224,6 +224,11 @@ function isOutage(error: unknown): boolean {
   return !isReply(error) || OUTAGES.some((code) => isReply(error, code));
 }
 
+/** Whether a single command has surely not been done: it was not sent, or Redis has refused it. */
+export function isRefusal(error: unknown): boolean {
+  return isReply(error) || error instanceof NotConnectedError || error instanceof OverloadedError;
+}
+
 /** Whether Redis answered with an error, or with one of this code. */
 export function isReply(error: unknown, code = ""): boolean {
   return error instanceof Error && error.name === "ReplyError" && error.message.startsWith(code);

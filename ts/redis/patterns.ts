@@ -15,7 +15,7 @@ const KEYS_PER_UNLINK = 256;
 export type Step = <T>(body: (attempt: Attempt) => Promise<T>) => Promise<T>;
 
 /**
- * Deletes what fits on one master. `onDeleted` gets the keys as the cache knows them, after they are gone.
+ * Deletes what fits on one master. `onDeleted` gets the keys as the cache knows them, after they are (or may be) gone.
  * @returns How many there were.
  */
 export async function deleteOn(
@@ -35,8 +35,9 @@ export async function deleteOn(
     const found = await step((attempt) => scan(attempt, master, cursor, match));
     cursor = found.cursor;
     for (const group of chunks(found.names, KEYS_PER_UNLINK)) {
-      count += await step((attempt) => unlink(attempt, master, group, isCluster));
-      await onDeleted(group.map((name) => name.slice(start.length)));
+      // Also where it fails: nobody knows then which of them are gone.
+      const tell = (): Promise<void> => onDeleted(group.map((name) => name.slice(start.length)));
+      count += await step((attempt) => unlink(attempt, master, group, isCluster).finally(tell));
     }
   } while (cursor !== "0");
   return count;

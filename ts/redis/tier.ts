@@ -4,10 +4,10 @@
  */
 import { TierError } from "../errors.js";
 import type { Tier, TierAnswer, TierEntry, TierEvent, TierHost, TierLookUp, TierStats, TierWrite } from "../tier.js";
-import type { Backplane, BackplaneOptions } from "./backplane/backplane.js";
+import type { Backplane, BackplaneOptions, Change } from "./backplane/backplane.js";
 import { createBackplane } from "./backplane/create.js";
 import { nodesOf } from "./backplane/nodes.js";
-import { type Attempt, Calls } from "./calls.js";
+import { type Attempt, Calls, isRefusal } from "./calls.js";
 import { compress } from "./compression.js";
 import { Echoes } from "./echoes.js";
 import { Compression, NO_REVISION, type Stored } from "./format.js";
@@ -97,11 +97,9 @@ export class RedisTier implements Tier {
     return this.#write("set", [key], async () => {
       const stored = await this.#compressed(entry);
       const write = this.#calls.attempt("set", async (attempt) => {
-        const revision = await store(this.#owner, attempt, key, entry, stored, condition);
-        if (revision !== undefined) {
-          this.#writes++;
-          await this.#backplane.publish({ keys: [key] });
-        }
+        const storing = store(this.#owner, attempt, key, entry, stored, condition);
+        const revision = await this.#told({ keys: [key] }, storing, isRefusal);
+        this.#writes += revision === undefined ? 0 : 1;
         return revision;
       });
       return (await this.#echoes.changing([key], write, (revision) => revision)) !== undefined;
@@ -113,21 +111,21 @@ export class RedisTier implements Tier {
       return Promise.resolve();
     }
     return this.#write("delete", keys, () => {
-      const write = this.#calls.attempt("delete", async (attempt) => {
-        await remove(this.#owner, attempt, keys);
-        await this.#backplane.publish({ keys });
-      });
-      return this.#echoes.changing(keys, write, () => NO_REVISION);
+      const write = this.#calls.attempt("delete", (attempt) =>
+        this.#told(
+          { keys },
+          remove(this.#owner, attempt, keys).then(() => true),
+        ),
+      );
+      return this.#echoes.changing(keys, write, () => NO_REVISION).then(() => undefined);
     });
   }
 
   async expire(key: string): Promise<void> {
     await this.#write("expire", [key], () => {
-      const write = this.#calls.attempt("expire", async (attempt) => {
-        const revision = await expire(this.#owner, attempt, key);
-        await this.#backplane.publish({ keys: [key] });
-        return revision;
-      });
+      const write = this.#calls.attempt("expire", (attempt) =>
+        this.#told({ keys: [key] }, expire(this.#owner, attempt, key), isRefusal),
+      );
       return this.#echoes.changing([key], write, (revision) => revision);
     });
   }
@@ -138,10 +136,10 @@ export class RedisTier implements Tier {
         this.#calls.attempt("deletePattern", body);
       const { version } = await step((attempt) => this.#state.current(attempt));
       const { isCluster } = this.#owner;
-      const publish = (keys: readonly string[]): Promise<void> => this.#backplane.publish({ keys });
+      const tell = (keys: readonly string[]): Promise<void> => this.#backplane.publish({ keys });
       const walks = this.#calls.connection
         .masters()
-        .map((master) => deleteOn(master, this.#names, version, pattern, isCluster, step, publish));
+        .map((master) => deleteOn(master, this.#names, version, pattern, isCluster, step, tell));
       const counts = await Promise.all(walks);
       return counts.reduce((sum, count) => sum + count, 0);
     });
@@ -152,11 +150,9 @@ export class RedisTier implements Tier {
       return;
     }
     await this.#write("invalidateTags", "everything", () => {
-      const write = this.#calls.attempt("invalidateTags", async (attempt) => {
-        const clock = await this.#state.invalidateTags(attempt, tags);
-        await this.#backplane.publish({ tags });
-        return clock;
-      });
+      const write = this.#calls.attempt("invalidateTags", (attempt) =>
+        this.#told({ tags }, this.#state.invalidateTags(attempt, tags)),
+      );
       return this.#echoes.changingTags(tags, write, (clock) => clock);
     });
   }
@@ -164,7 +160,13 @@ export class RedisTier implements Tier {
   bumpVersion(): Promise<void> {
     return this.#write("bumpVersion", "everything", () =>
       this.#calls.attempt("bumpVersion", async (attempt) => {
-        const version = await this.#state.bumpVersion(attempt);
+        const version = await this.#state.bumpVersion(attempt).catch((error: unknown) => {
+          // It may have been made, and nobody knows which it is.
+          if (!isRefusal(error)) {
+            void this.#backplane.publish({ all: true });
+          }
+          throw error;
+        });
         await this.#backplane.publish({ version });
       }),
     );
@@ -253,6 +255,30 @@ export class RedisTier implements Tier {
       return this.#lookups.missed();
     }
     return this.#lookups.get(question, deadline);
+  }
+
+  /**
+   * Tells others of a change when Redis has made it (an undefined result: it has not), and also when nobody knows whether
+   * it has: the connection was lost before the answer came. One that was not made does no harm.
+   */
+  async #told<T>(
+    change: Change,
+    made: Promise<T>,
+    isSurelyNotMade: (error: unknown) => boolean = () => false,
+  ): Promise<T> {
+    let result: T;
+    try {
+      result = await made;
+    } catch (error) {
+      if (!isSurelyNotMade(error)) {
+        void this.#backplane.publish(change);
+      }
+      throw error;
+    }
+    if (result !== undefined) {
+      await this.#backplane.publish(change);
+    }
+    return result;
   }
 
   /** A write in its turn. */
