@@ -13,8 +13,8 @@ import type { TierEvent } from "./tier.js";
 export interface CacheEvents {
   /** A loader gave a value, after `ms` milliseconds. */
   load: { readonly key: string; readonly ms: number };
-  /** A loader failed. Callers may have been served a stale value all the same. */
-  loadFailed: { readonly key: string; readonly error: unknown };
+  /** A loader failed, after `ms` milliseconds. Callers may have been served a stale value all the same. */
+  loadFailed: { readonly key: string; readonly error: unknown; readonly ms: number };
   /** A load, or one that waited for it, ran into `hardTimeout`. */
   loadTimeout: { readonly key: string };
   /** A caller joined a load that was under way. */

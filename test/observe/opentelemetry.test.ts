@@ -3,9 +3,10 @@ import { metrics as telemetry } from "@opentelemetry/api";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import { afterEach, describe, expect, test } from "vitest";
 import { InvalidOptionError } from "../../ts/index.js";
-import { metrics } from "../../ts/observe/opentelemetry.js";
+import { metrics, traces } from "../../ts/observe/opentelemetry.js";
 import { MemoryStore, MemoryTier } from "../../ts/testing/memory-tier.js";
 import { newCache, thrownBy } from "../support/caches.js";
+import { fatedCache } from "../support/loading.js";
 
 /** Collects when the test says so. */
 class ManualReader extends MetricReader {
@@ -65,11 +66,9 @@ describe("a collection", () => {
       expect(descriptor.unit).toMatch(/^(By|s|\{[a-z]+\})$/);
       expect(descriptor.description).toMatch(/^[A-Z].*\.$/);
     }
-    expect(points.filter((point) => point.startsWith("nearcache.l2.breaker{")).map((point) => point.slice(-1))).toEqual([
-      "1",
-      "0",
-      "0",
-    ]);
+    expect(points.filter((point) => point.startsWith("nearcache.l2.breaker{")).map((point) => point.slice(-1))).toEqual(
+      ["1", "0", "0"],
+    );
   });
 
   test("comes from the global provider by default", async () => {
@@ -118,4 +117,61 @@ test.each([
   ["meter", { name: "x", meter: {} }],
 ])("the option %s is checked: %j", (option, wrong) => {
   expect(thrownBy(() => metrics(newCache(), wrong as never))).toMatchObject({ code: "ERR_INVALID_OPTION", option });
+});
+
+describe("a load as a span", () => {
+  /** A tracer that writes down what it is told. */
+  function newTracer() {
+    const spans: { name: string; attributes: unknown; ms: number; error?: unknown; code?: number }[] = [];
+    const tracer = {
+      startSpan(name: string, { startTime, attributes }: { startTime: number; attributes: unknown }) {
+        const span: (typeof spans)[number] = { name, attributes, ms: Number.NaN };
+        return {
+          recordException: (error: unknown) => {
+            span.error = error;
+          },
+          setStatus: ({ code }: { code: number }) => {
+            span.code = code;
+          },
+          end: (endTime: number) => {
+            span.ms = endTime - startTime;
+            spans.push(span);
+          },
+        };
+      },
+    };
+    return { spans, tracer: tracer as never };
+  }
+
+  test("has its length, and what it failed with", async () => {
+    const { spans, tracer } = newTracer();
+    const { cache, fate } = fatedCache<number>();
+    const observation = traces(cache as never, { name: "users", tracer, keys: true });
+    await cache.getOrLoad("a", async () => {
+      fate.now += 250;
+      return 1;
+    });
+    await cache.getOrLoad("a", () => 2);
+    const down = new Error("down");
+    await cache.getOrLoad("b", () => Promise.reject(down)).catch(() => undefined);
+    const of = (key: string) => ({ "nearcache.cache.name": "users", "nearcache.key": key });
+    expect(spans).toEqual([
+      { name: "nearcache.load", attributes: of("a"), ms: 250 },
+      { name: "nearcache.load", attributes: of("b"), ms: 0, error: down, code: 2 },
+    ]);
+    observation.stop();
+    await cache.getOrLoad("c", () => 3);
+    expect(spans).toHaveLength(2);
+  });
+
+  test("has no key unless asked, and wrong options are refused", async () => {
+    const { spans, tracer } = newTracer();
+    const cache = newCache<number>();
+    traces(cache as never, { name: "users", tracer });
+    await cache.getOrLoad("secret", () => 1);
+    expect(spans[0]?.attributes).toEqual({ "nearcache.cache.name": "users" });
+    expect(() => traces(cache as never, { name: "" })).toThrow(/name/);
+    expect(() => traces(cache as never, { name: "x", tracer: {} as never })).toThrow(/tracer/);
+    expect(() => traces(cache as never, { name: "x", keys: 1 as never })).toThrow(/keys/);
+  });
 });

@@ -415,7 +415,8 @@ export class Flights {
 
   #loadFailed(flight: Flight, error: unknown): void {
     if (!flight.isDone) {
-      flight.owner.note({ type: "loadFailed", key: flight.key, error });
+      const ms = flight.owner.now() - flight.startedAt;
+      flight.owner.note({ type: "loadFailed", key: flight.key, error, ms });
       this.#fail(flight, error);
     }
   }
@@ -474,7 +475,7 @@ export class Flights {
         );
       } catch (error) {
         // The next caller tries again at once, which is all that is lost.
-        flight.owner.note({ type: "loadFailed", key, error });
+        flight.owner.note({ type: "loadFailed", key, error, ms: 0 });
       }
     }
   }

@@ -12,7 +12,7 @@ export type Stored = "stored" | "superseded" | "no-room";
 /** What happened, for counters and whoever listens. */
 export type LoadNote =
   | { readonly type: "load"; readonly key: string; readonly ms: number }
-  | { readonly type: "loadFailed"; readonly key: string; readonly error: unknown }
+  | { readonly type: "loadFailed"; readonly key: string; readonly error: unknown; readonly ms: number }
   | { readonly type: "loadTimeout"; readonly key: string }
   | { readonly type: "coalesced"; readonly key: string }
   | { readonly type: "staleServed"; readonly key: string }

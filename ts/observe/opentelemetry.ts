@@ -1,9 +1,17 @@
 /**
- * nearcache/opentelemetry: the statistics of caches as OpenTelemetry's observable metrics, by way of `@opentelemetry/api`
- * alone. Read when the host's SDK collects, and at no other time; without an SDK nothing is ever read.
+ * nearcache/opentelemetry: the statistics of caches as OpenTelemetry's observable metrics, and loads as spans, by way of
+ * `@opentelemetry/api` alone. Read when the host's SDK collects, and at no other time; without an SDK nothing is ever read.
  * @packageDocumentation
  */
-import { type BatchObservableResult, type Meter, type Observable, metrics as telemetry } from "@opentelemetry/api";
+import {
+  type BatchObservableResult,
+  type Meter,
+  type Observable,
+  SpanStatusCode,
+  type Tracer,
+  metrics as telemetry,
+  trace,
+} from "@opentelemetry/api";
 import type { Cache } from "../api.js";
 import { asRecord, fail } from "../checks.js";
 import { FIELDS, type Field } from "./fields.js";
@@ -42,6 +50,60 @@ export function metrics(cache: Cache<unknown>, options: OpenTelemetryOptions): O
     fail("meter", meter, "a meter of @opentelemetry/api");
   }
   return Exposition.of(meter as Meter).add(name, cache);
+}
+
+/** Options of {@link traces}. */
+export interface OpenTelemetryTraceOptions {
+  /** The attribute `nearcache.cache.name` of this cache's spans. */
+  readonly name: string;
+  /** The tracer to use. Default: the one named `nearcache` of the global provider. */
+  readonly tracer?: Tracer | undefined;
+  /** Whether spans carry the key, as `nearcache.key`. Default false: keys may name persons, and have no bound. */
+  readonly keys?: boolean | undefined;
+}
+
+/**
+ * Makes a span `nearcache.load` of each call of a loader, within the span of the call of `getOrLoad` that began it; what it
+ * fails with is recorded. Reads that are hits make no spans: they take less time than one.
+ *
+ * @throws {@link InvalidOptionError}
+ * @example
+ * ```ts
+ * import { traces } from "nearcache/opentelemetry";
+ *
+ * traces(users, { name: "users" });
+ * ```
+ */
+export function traces(cache: Cache<unknown>, options: OpenTelemetryTraceOptions): Observation {
+  const given = asRecord("options", options, ["name", "tracer", "keys"]);
+  const { name, tracer = trace.getTracer("nearcache"), keys = false } = given;
+  if (typeof name !== "string" || name === "") {
+    fail("name", name, "text that is not empty");
+  }
+  if (typeof (tracer as Partial<Tracer> | null)?.startSpan !== "function") {
+    fail("tracer", tracer, "a tracer of @opentelemetry/api");
+  }
+  if (typeof keys !== "boolean") {
+    fail("keys", keys, "true or false");
+  }
+  const record = (key: string, ms: number, error?: unknown): void => {
+    const endTime = Date.now();
+    const attributes = { "nearcache.cache.name": name, ...(keys ? { "nearcache.key": key } : {}) };
+    const span = (tracer as Tracer).startSpan("nearcache.load", { startTime: endTime - ms, attributes });
+    if (error !== undefined) {
+      span.recordException(error instanceof Error ? error : String(error));
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+    span.end(endTime);
+  };
+  const loaded = (event: { key: string; ms: number }): void => record(event.key, event.ms);
+  const failed = (event: { key: string; ms: number; error: unknown }): void =>
+    record(event.key, event.ms, event.error ?? "the loader failed");
+  cache.on("load", loaded).on("loadFailed", failed);
+  const stop = (): void => {
+    cache.off("load", loaded).off("loadFailed", failed);
+  };
+  return { stop, [Symbol.dispose]: stop };
 }
 
 /** What we have in one meter. */
