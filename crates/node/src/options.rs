@@ -23,6 +23,8 @@ pub struct NativeOptions<'env> {
     pub default_ttl_ms: f64,
     /// Lock shards, a power of two.
     pub shards: Option<f64>,
+    /// Seed of hashing and random choices, for tests that must come out the same; random by default.
+    pub seed: Option<f64>,
     /// A JSON object of what else must agree between the handles of one name.
     pub fingerprint: String,
     /// See scratch.rs.
@@ -39,6 +41,7 @@ pub struct Settings {
     max_value_size: Option<u64>,
     default_ttl: Ttl,
     shards: Option<u32>,
+    seed: Option<u64>,
     fingerprint: String,
 }
 
@@ -57,6 +60,7 @@ impl Settings {
                 .map(|shards| whole("shards", shards))
                 .transpose()?
                 .map(saturate),
+            seed: options.seed.map(|seed| whole("seed", seed)).transpose()?,
             fingerprint: options.fingerprint.clone(),
         })
     }
@@ -66,6 +70,7 @@ impl Settings {
         config.max_value_size = self.max_value_size;
         config.default_ttl = self.default_ttl;
         config.shards = self.shards;
+        config.seed = self.seed;
         config
     }
 

@@ -54,6 +54,15 @@ impl Score {
         }
     }
 
+    /// So many accesses that hit under every setting.
+    fn note_hits_of_all(&mut self, accesses: f32, decay: f32) {
+        let kept = decay.powf(accesses);
+        // What is left of as many accesses, each decayed by those after it.
+        self.accesses = self.accesses * kept + (1.0 - kept) / (1.0 - decay);
+        self.lead.iter_mut().for_each(|lead| *lead *= kept);
+        self.apart.iter_mut().for_each(|apart| *apart *= kept);
+    }
+
     /// The setting that is ahead of the present one by more than chance.
     fn winner(&self) -> Option<usize> {
         let (best, lead) = (self.lead.iter().enumerate())
@@ -177,6 +186,7 @@ impl Adaptation {
             return;
         };
         let mask = self.mask.0.load(Ordering::Relaxed);
+        state.note_absorbed(samples.absorbed.take());
         for hash in samples.drain() {
             // The mask may have changed since.
             if hash.0 & mask == 0
@@ -196,6 +206,14 @@ impl State {
         (self.shift, self.capacity) = (shift, capacity);
         self.sketch.set_entries(capacity as u64);
         self.decays = HALF_LIVES.map(|turns| 0.5f32.powf(1.0 / (turns * capacity as f32)));
+    }
+
+    /// An L0 answered so many reads, of any key: the real cache would have hit whatever its setting.
+    fn note_absorbed(&mut self, reads: u64) {
+        let accesses = reads as f32 / (1u64 << self.shift) as f32;
+        for (score, decay) in self.scores.iter_mut().zip(self.decays) {
+            score.note_hits_of_all(accesses, decay);
+        }
     }
 
     /// A sampled key is used. The setting to change to, if it is time.
@@ -233,6 +251,8 @@ impl State {
 pub(crate) struct Samples {
     hashes: [Cell<u64>; SAMPLES_MAX],
     len: Cell<usize>,
+    /// Reads that an L0 answered since the last time.
+    absorbed: Cell<u64>,
 }
 
 impl Samples {
@@ -240,6 +260,7 @@ impl Samples {
         Self {
             hashes: [const { Cell::new(0) }; SAMPLES_MAX],
             len: Cell::new(0),
+            absorbed: Cell::new(0),
         }
     }
 
@@ -251,6 +272,11 @@ impl Samples {
             place.set(hash.0);
             self.len.set(self.len.get() + 1);
         }
+    }
+
+    /// An L0 answered so many reads.
+    pub(crate) fn note_absorbed(&self, reads: u64) {
+        self.absorbed.set(self.absorbed.get() + reads);
     }
 
     /// A key was written.
@@ -326,6 +352,23 @@ mod tests {
             "{:?}",
             traffic.adaptation.setting()
         );
+    }
+
+    #[test]
+    fn reads_that_hit_under_every_setting_weigh_the_same_one_by_one_and_together() {
+        let [mut one_by_one, mut together] = [(); 2].map(|()| Score::default());
+        let decay = 0.99;
+        for score in [&mut one_by_one, &mut together] {
+            (0..20).for_each(|_| score.note(0b0110, 0, decay));
+        }
+        (0..50).for_each(|_| one_by_one.note(0b1111, 0, decay));
+        together.note_hits_of_all(50.0, decay);
+        let alike = |one: f32, other: f32| (one - other).abs() < 0.01;
+        assert!(alike(one_by_one.accesses, together.accesses));
+        for setting in 0..SETTINGS.len() {
+            assert!(alike(one_by_one.lead[setting], together.lead[setting]));
+            assert!(alike(one_by_one.apart[setting], together.apart[setting]));
+        }
     }
 
     #[test]
