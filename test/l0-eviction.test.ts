@@ -1,9 +1,8 @@
 // What L0 answers the store does not see, and yet the store must not evict the hottest keys for want of reads: with L0
 // or without, a cache that is smaller than the working set hits alike.
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { CacheOptions } from "../ts/index.js";
-import { loadNative } from "../ts/native.js";
-import { newCache } from "./support/caches.js";
+import { newSeededCache } from "./support/caches.js";
 
 const REQUESTS = 400_000;
 const SEEDS = [1, 2, 3, 4, 5];
@@ -41,12 +40,8 @@ function indexOf(sums: number[], wanted: number): number {
 }
 
 /** Hits in percent of a cache that is filled by its misses, and how many of its reads L0 answered. */
-function replay(keys: string[], seed: number, options: Partial<CacheOptions>): { hits: number; inL0: number } {
-  const addon = loadNative();
-  const { open } = addon;
-  const opening = vi.spyOn(addon, "open").mockImplementation((native) => open({ ...native, seed, shards: 1 }));
-  const cache = newCache<string>({ ttl: Number.POSITIVE_INFINITY, ...options });
-  opening.mockRestore();
+function replay(keys: string[], seed: number, options: Partial<CacheOptions<string>>): { hits: number; inL0: number } {
+  const cache = newSeededCache<string>(seed, { ttl: Number.POSITIVE_INFINITY, ...options });
   let hits = 0;
   for (const key of keys) {
     if (cache.get(key) === undefined) {

@@ -13,6 +13,9 @@ export interface NativeOptions {
   name?: string;
   maxMemory: number;
   maxValueSize?: number;
+  maxEntries?: number;
+  /** "balanced", "objects" or "bytes"; "balanced" by default. */
+  objective?: string;
   defaultTtlMs: number;
   shards?: number;
   /** For tests that must come out the same; random by default. */

@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::ArrayBuffer;
 use napi_derive::napi;
-use nearcache_engine::{Config, Ttl};
+use nearcache_engine::{Config, Limit, Objective, Ttl};
 
 use crate::errors::Failure;
 use crate::ttl;
@@ -19,6 +19,10 @@ pub struct NativeOptions<'env> {
     pub max_memory: f64,
     /// The largest value in bytes.
     pub max_value_size: Option<f64>,
+    /// A limit on entries beside the budget.
+    pub max_entries: Option<f64>,
+    /// "balanced" (the default), "objects" or "bytes".
+    pub objective: Option<String>,
     /// Milliseconds; `Infinity` is forever.
     pub default_ttl_ms: f64,
     /// Lock shards, a power of two.
@@ -39,6 +43,8 @@ pub struct Settings {
     pub name: Option<String>,
     max_memory: u64,
     max_value_size: Option<u64>,
+    max_entries: Option<u64>,
+    objective: Objective,
     default_ttl: Ttl,
     shards: Option<u32>,
     seed: Option<u64>,
@@ -54,6 +60,11 @@ impl Settings {
                 .max_value_size
                 .map(|bytes| whole("maxValueSize", bytes))
                 .transpose()?,
+            max_entries: options
+                .max_entries
+                .map(|entries| whole("maxEntries", entries))
+                .transpose()?,
+            objective: objective(options.objective.as_deref())?,
             default_ttl: ttl::from_ms(options.default_ttl_ms)?,
             shards: options
                 .shards
@@ -68,6 +79,8 @@ impl Settings {
     pub fn to_config(&self) -> Config {
         let mut config = Config::new(self.max_memory);
         config.max_value_size = self.max_value_size;
+        config.limit = self.max_entries.map(Limit::Entries);
+        config.objective = self.objective;
         config.default_ttl = self.default_ttl;
         config.shards = self.shards;
         config.seed = self.seed;
@@ -94,7 +107,7 @@ impl Settings {
         }
     }
 
-    fn listed(&self) -> [(&'static str, String); 4] {
+    fn listed(&self) -> [(&'static str, String); 6] {
         let or_default = |value: Option<String>| value.unwrap_or_else(|| "by default".to_owned());
         [
             ("maxMemory", self.max_memory.to_string()),
@@ -102,6 +115,11 @@ impl Settings {
                 "maxValueSize",
                 or_default(self.max_value_size.map(|bytes| bytes.to_string())),
             ),
+            (
+                "maxEntries",
+                or_default(self.max_entries.map(|entries| entries.to_string())),
+            ),
+            ("objective", objective_text(self.objective).to_owned()),
             ("ttl", ttl_text(self.default_ttl)),
             (
                 "shards",
@@ -115,6 +133,29 @@ fn ttl_text(ttl: Ttl) -> String {
     match ttl {
         Ttl::Millis(ms) => format!("{ms} ms"),
         Ttl::Default | Ttl::Forever => "Infinity".to_owned(),
+    }
+}
+
+fn objective(name: Option<&str>) -> Result<Objective, Failure> {
+    let Some(name) = name else {
+        return Ok(Objective::default());
+    };
+    let known = [Objective::Balanced, Objective::Objects, Objective::Bytes];
+    let found = known
+        .into_iter()
+        .find(|known| objective_text(*known) == name);
+    found.ok_or_else(|| {
+        Failure::InvalidOption(format!(
+            "objective is {name:?}: it must be \"balanced\", \"objects\" or \"bytes\""
+        ))
+    })
+}
+
+fn objective_text(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Balanced => "balanced",
+        Objective::Objects => "objects",
+        Objective::Bytes => "bytes",
     }
 }
 
