@@ -252,9 +252,19 @@ impl LockedShard<'_> {
         }
     }
 
+    /// Where a victim is looked for.
+    fn main_queues(&self) -> [Queue; 2] {
+        if self.setting().clears_protected {
+            [Queue::Protected, Queue::Probation]
+        } else {
+            [Queue::Probation, Queue::Protected]
+        }
+    }
+
     /// The next to go from the main space, or from the window if there is nothing else.
     fn main_victim(&mut self, now: u64) -> Option<Hand> {
-        for queue in [Queue::Probation, Queue::Protected, Queue::Window] {
+        let [first, second] = self.main_queues();
+        for queue in [first, second, Queue::Window] {
             if let Some(found) = self.hand(queue, now) {
                 return Some(found);
             }
@@ -266,8 +276,8 @@ impl LockedShard<'_> {
     /// present setting says so, otherwise it goes.
     fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
         // Probation may have emptied into protected.
-        let queues = [Queue::Probation, Queue::Protected];
-        let met = queues
+        let met = self
+            .main_queues()
             .into_iter()
             .find_map(|queue| Some((queue, self.hand(queue, now)?)));
         let (queue, first) = match met {
