@@ -10,13 +10,15 @@
 
 mod support;
 
-use nearcache_engine::{Cache, Config, Handle, Ttl};
+use nearcache_engine::{Cache, Clock, Config, Handle, Ttl};
 use std::hint::black_box;
 use support::{Key, VALUE, key, zipf};
 
 const ENTRIES: u64 = 10_000;
 const OPERATIONS: usize = 100_000;
 const HOUR: Ttl = Ttl::Millis(3_600_000);
+/// Not the beginning of a turn of the wheel.
+const FIRST_TICK: u64 = 1_000;
 /// About what one entry takes, index and all.
 const ENTRY_BYTES: u64 = 176;
 
@@ -55,7 +57,10 @@ fn main() {
     } else {
         ENTRIES * 4
     };
+    // The system's clock would count what the wheel does when time passes, more or less of it.
+    let (clock, _) = Clock::manual_from(FIRST_TICK);
     let config = Config {
+        clock,
         seed: Some(1),
         ..Config::new(room * ENTRY_BYTES)
     };

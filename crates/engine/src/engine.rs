@@ -164,6 +164,7 @@ impl Engine {
         hash.shard(self.common.layout.shard_bits)
     }
 
+    #[inline(always)]
     pub(crate) fn lock(&self, shard: usize) -> Result<LockedShard<'_>, Poisoned> {
         self.shards[shard]
             .0
@@ -262,8 +263,8 @@ impl Engine {
             hash,
         };
         if terms == Terms::ALWAYS
-            && own.expects_overwrite()
-            && self.overwrite_in_place(&new, shard, now, own)?
+            && (own.expects_overwrite() && self.overwrite_in_place(&new, shard, now, own)?
+                || self.store_in_reused(&new, shard, now, own)?)
         {
             return Ok(Some(hash));
         }

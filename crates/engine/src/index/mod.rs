@@ -208,6 +208,7 @@ impl Index {
     }
 
     /// The place of a record that is in the index. Under the shard's lock.
+    #[inline(always)]
     fn place_of(&self, allocator: &Allocator, hash: KeyHash, loc: Loc) -> Option<Place> {
         self.place_by(allocator, hash, |found| found == loc)
     }
@@ -276,6 +277,7 @@ impl Index {
     }
 
     /// Removes a record. Under the shard's lock. False if it is not in the index.
+    #[inline(always)]
     pub(crate) fn remove(
         &self,
         allocator: &Allocator,

@@ -90,6 +90,7 @@ impl Sketch {
     }
 
     /// The estimated number of recent uses, 0 to [`COUNT_MAX`].
+    #[inline]
     pub(crate) fn frequency(&self, hash: KeyHash) -> u32 {
         let bits = hash.sketch();
         let block = self.block(bits);

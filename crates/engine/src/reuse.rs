@@ -1,0 +1,229 @@
+//! Putting a new record where the one lay that has to go for it.
+//!
+//! What is evicted has to wait for readers before its slot can be used again, and goes from shard to limbo
+//! to size class meanwhile. Where only one handle exists there are no readers to wait for: an insert into a
+//! full cache then chooses a victim under the lock that it takes anyway, and fills the victim's slot.
+//! The invariants are those of `overwrite`.
+//!
+//! Every so many such inserts it is looked whether room should be made in another way (`room`): pages of
+//! other sizes to be emptied, memory that waits, a shard that has much more than this one.
+
+use crate::common::Common;
+use crate::engine::Engine;
+use crate::epoch::ReaderSlot;
+use crate::error::Error;
+use crate::eviction::Ahead;
+use crate::expiry::Wheel;
+use crate::fault;
+use crate::limit::{Unit, weight_of};
+use crate::memory::classes::Class;
+use crate::memory::record::NewRecord;
+use crate::memory::region::Loc;
+use crate::shard::{LockedShard, Poisoned};
+use crate::state::VERSION_MASK;
+use crate::sync::Ordering;
+
+/// Inserts of a handle between two looks at what else could give room: as many as a batch evicts.
+const REUSES_PER_LOOK: u8 = 128;
+/// A shard evicts for its own inserts as long as another one, chosen at random at every look, has not more than it
+/// by this part of its bytes...
+const IMBALANCE_SHARE: u64 = 16;
+/// ... and so many slots.
+const IMBALANCE_SLOTS: u64 = 8;
+
+impl Engine {
+    /// Stores a value in the slot of an entry that has to go for it, if the cache is full and nobody could be reading. False
+    /// if the key's entry is as before.
+    #[inline(always)]
+    pub(crate) fn store_in_reused(
+        &self,
+        new: &NewRecord<'_>,
+        shard: usize,
+        now: u64,
+        own: &ReaderSlot,
+    ) -> Result<bool, Error> {
+        let allocator = &self.common.allocator;
+        let Some(slot_bytes) = allocator.records().short_slot_bytes(new) else {
+            return Ok(false);
+        };
+        let class = allocator.records().classes.for_record(slot_bytes);
+        let is_full = allocator.is_exhausted(class) || self.common.excess(new) > 0;
+        // A hint: it is asked again under the lock.
+        if !is_full || !self.common.epoch.has_one_reader() {
+            return Ok(false);
+        }
+        self.reuse(new, class, shard, now, own)
+    }
+
+    #[inline(never)]
+    fn reuse(
+        &self,
+        new: &NewRecord<'_>,
+        class: Class,
+        shard: usize,
+        now: u64,
+        own: &ReaderSlot,
+    ) -> Result<bool, Error> {
+        if !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
+            return Ok(false);
+        }
+        let mut locked = self.lock(shard)?;
+        // Under the lock, and not before: invariant 2 of `overwrite`.
+        let stored = self.common.epoch.is_only_reader(own) && locked.reuse(new, class, now, own);
+        let sizes = locked.sizes_if_due();
+        drop(locked);
+        if let Some((entries, charges)) = sizes {
+            self.common.set_entries(entries, charges);
+        }
+        Ok(stored)
+    }
+
+    /// Unless room should be made in another way than by evicting from this shard, allows some more inserts to do that.
+    #[cold]
+    fn allow_reuses(&self, class: Class, shard: usize, own: &ReaderSlot) -> Result<bool, Error> {
+        if self.has_other_room(class) || self.is_behind(shard, class)? {
+            return Ok(false);
+        }
+        own.allow_reuses(REUSES_PER_LOOK - 1);
+        Ok(true)
+    }
+
+    /// Whether there is, or soon will be, room that nothing live has to go for.
+    fn has_other_room(&self, class: Class) -> bool {
+        let common = &self.common;
+        let slot_bytes = common.allocator.records().classes.slot_bytes(class) as u64;
+        // Relaxed: a hint.
+        common.doomed.load(Ordering::Relaxed) > 0
+            || common.limbo.bytes() >= slot_bytes
+            || common.allocator.sparse_class(false).is_some()
+            || self.could_borrow(class)
+            || self.lock_emptying().is_none_or(|page| page.is_some())
+    }
+
+    /// Whether another shard, chosen at random, has so much more than this one that it has to give. One lock at a time.
+    fn is_behind(&self, shard: usize, class: Class) -> Result<bool, Poisoned> {
+        let some = match self.common.layout.unit {
+            Unit::Bytes => IMBALANCE_SLOTS * self.records().classes.slot_bytes(class) as u64,
+            Unit::Entries => IMBALANCE_SLOTS,
+            // Unknown.
+            Unit::Weight => 0,
+        };
+        let (bytes, other) = self.rival(shard)?;
+        let enough = bytes + bytes / IMBALANCE_SHARE + some;
+        Ok(other != shard && self.holds_more(other, enough))
+    }
+}
+
+impl Common {
+    /// How much is beyond the limit, if there is one, with a new record.
+    #[inline]
+    fn excess(&self, new: &NewRecord<'_>) -> u64 {
+        self.bound.as_ref().map_or(0, |bound| {
+            bound.excess(match self.layout.unit {
+                Unit::Weight => weight_of(new.value),
+                Unit::Entries | Unit::Bytes => 1,
+            })
+        })
+    }
+}
+
+impl LockedShard<'_> {
+    /// Stores a value over the key's old one, or in the slot of an entry that has to go. False if neither could be
+    /// done; what has gone by then makes room all the same. Nobody may be reading this shard's records.
+    #[inline(always)]
+    fn reuse(&mut self, new: &NewRecord<'_>, class: Class, now: u64, own: &ReaderSlot) -> bool {
+        let common = self.common;
+        let slot_bytes = common.allocator.records().classes.slot_bytes(class) as u64;
+        // The line arrives while it is looked ahead.
+        // SAFETY: the shard's lock is held.
+        unsafe { self.index.prefetch(&common.allocator, new.hash) };
+        let ahead = self.look_ahead();
+        if !self.state.pending.is_empty() {
+            return false;
+        }
+        let place = self
+            .index
+            .place_of_key(&common.allocator, new.hash, new.key);
+        if let Some(old) = place {
+            let is_done = self.overwrite_found(old.loc, new, now);
+            own.expect_overwrite(is_done);
+            return is_done;
+        }
+        let Some(slot) = self.evict_for(new, slot_bytes, ahead, now) else {
+            return false;
+        };
+        let records = common.allocator.records();
+        records.recycle(slot, slot_bytes as usize);
+        fault::point();
+        // SAFETY: the slot was a short record's that occupied as much, so it holds this one, which has no chunks. That
+        // record is in no list any more, nobody can be reading it, as the caller vouches, and its slot was not freed.
+        unsafe { records.fill(slot, &[], *new) };
+        fault::point();
+        let is_stored = self.publish_reused(slot, new, now);
+        self.state.in_hand.coming = Loc::NONE;
+        fault::point();
+        if !self.state.pending.is_empty() {
+            self.hand_over(false);
+        }
+        is_stored
+    }
+
+    /// Stores a value over the key's old one, if that has not expired and the new one fits.
+    #[inline(never)]
+    fn overwrite_found(&mut self, loc: Loc, new: &NewRecord<'_>, now: u64) -> bool {
+        self.is_live(loc, now) && self.overwrite_at(loc, new, now)
+    }
+
+    /// Evicts for a new record: the slot of one that occupied as many bytes as it will, if there was one among those who
+    /// went. The shard knows of it as `in_hand.coming`.
+    #[inline(always)]
+    fn evict_for(
+        &mut self,
+        new: &NewRecord<'_>,
+        slot_bytes: u64,
+        ahead: Ahead,
+        now: u64,
+    ) -> Option<Loc> {
+        let common = self.common;
+        let wanted = match common.excess(new) {
+            0 => slot_bytes,
+            excess => excess,
+        };
+        self.state.reuse_bytes = slot_bytes;
+        fault::point();
+        let freed = self.evict_as(ahead, wanted, now);
+        self.state.reuse_bytes = 0;
+        common.turnover.note(freed, &common.sketch);
+        let slot = self.state.in_hand.coming;
+        (!slot.is_none()).then_some(slot)
+    }
+
+    /// Publishes a record in a slot that was reused. False if the index has no room: then the slot is retired.
+    #[inline(always)]
+    fn publish_reused(&mut self, slot: Loc, new: &NewRecord<'_>, now: u64) -> bool {
+        let common = self.common;
+        let records = common.allocator.records();
+        let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
+        records.set_version(slot, version);
+        Wheel::leave_out(records, slot);
+        fault::point();
+        if self.add(new.hash, slot, false).is_err() {
+            records.header(slot).retire();
+            let bytes = records.occupied(slot);
+            self.state
+                .pending
+                .push(&common.allocator, slot, bytes, false);
+            return false;
+        }
+        fault::point();
+        self.state.last_version = version;
+        self.state.counts.sets += 1;
+        fault::point();
+        if let Some(tick) = new.expiry.tick(now) {
+            self.state.wheel.file(records, slot, tick);
+        }
+        fault::point();
+        self.report();
+        true
+    }
+}
