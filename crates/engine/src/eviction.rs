@@ -5,7 +5,7 @@ use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::rings::Hashed;
 use crate::policy::{
-    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Random, Setting,
+    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Setting,
     UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX,
     WINDOW_SLACK_SHARE, admits,
 };
@@ -304,14 +304,34 @@ impl LockedShard<'_> {
             // There is no main space yet.
             None => return self.remove(hash, candidate, Reason::Evicted),
         };
-        let charge = self.records().charge(candidate);
         if self.records().have_equal_lengths(candidate, first) {
             self.state.sizes.note_equal();
         } else {
-            let of_first = self.records().charge(first);
-            self.state.sizes.note(charge, of_first);
+            self.note_sizes(candidate, first);
         }
         let frequency = self.common.sketch.frequency(hash);
+        let is_mixed = self.state.sizes.is_mixed();
+        // Where sizes shift, those of yesterday must not outlast those of today.
+        if frequency == 0
+            && !is_mixed
+            && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN)
+        {
+            return self.remove_here(hash, candidate, Reason::Refused);
+        }
+        self.weigh((candidate, hash), frequency, queue)
+    }
+
+    #[inline(never)]
+    fn note_sizes(&mut self, candidate: Loc, first: Loc) {
+        let charge = self.records().charge(candidate);
+        let of_first = self.records().charge(first);
+        self.state.sizes.note(charge, of_first);
+    }
+
+    /// As [`Self::contest`], where the candidate and its victims are compared.
+    #[inline(never)]
+    fn weigh(&mut self, (candidate, hash): Hashed, frequency: u32, queue: Queue) -> u64 {
+        let charge = self.records().charge(candidate);
         match self.losers_to(queue, charge, frequency) {
             Some(victims) => self.replace_victims(candidate, &victims),
             None => self.remove(hash, candidate, Reason::Refused),
@@ -319,25 +339,8 @@ impl LockedShard<'_> {
     }
 
     /// Those who go for a candidate of this charge and frequency, if it is admitted.
-    #[inline(always)]
     fn losers_to(&mut self, queue: Queue, charge: u64, frequency: u32) -> Option<Victims> {
-        let is_turned_away = |random: &mut Random| !random.next().is_multiple_of(UNKNOWN_ONE_IN);
         let is_mixed = self.state.sizes.is_mixed();
-        // Where sizes shift, those of yesterday must not outlast those of today.
-        if frequency == 0 && !is_mixed && is_turned_away(&mut self.state.random) {
-            return None;
-        }
-        self.weighed_losers_to(queue, charge, frequency, is_mixed)
-    }
-
-    #[inline(never)]
-    fn weighed_losers_to(
-        &mut self,
-        queue: Queue,
-        charge: u64,
-        frequency: u32,
-        is_mixed: bool,
-    ) -> Option<Victims> {
         let admission = self.setting().admission;
         let objective = self.common.layout.objective;
         let victims = match admission {
@@ -357,7 +360,6 @@ impl LockedShard<'_> {
     }
 
     /// The candidate enters the main space, its victims go; returns the bytes that they occupied.
-    #[inline(never)]
     fn replace_victims(&mut self, candidate: Loc, victims: &Victims) -> u64 {
         let records = self.common.allocator.records();
         self.state

@@ -30,6 +30,8 @@ const REUSES_PER_LOOK: u8 = 128;
 const IMBALANCE_SHARE: u64 = 16;
 /// ... and so many slots.
 const IMBALANCE_SLOTS: u64 = 8;
+/// Entries of other sizes, about, that may go before one of the right size.
+const VICTIMS_PER_REUSE: usize = 8;
 
 impl Engine {
     /// Stores a value in the slot of an entry that has to go for it, if the cache is full and nobody could be reading. False
@@ -64,21 +66,34 @@ impl Engine {
         now: u64,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
-        if !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
+        // Where it is a limit that is reached, memory need not be looked for.
+        let is_out_of_memory = self.common.allocator.is_exhausted(class);
+        if is_out_of_memory && !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
             return Ok(false);
         }
         let mut locked = self.lock(shard)?;
         // Under the lock, and not before: invariant 2 of `overwrite`.
         let stored = self.common.epoch.is_only_reader(own) && locked.reuse(new, class, now, own);
+        let leaves_memory = !locked.state.pending.is_empty();
+        if leaves_memory {
+            locked.hand_over(true);
+        }
         let sizes = locked.sizes_if_due();
         drop(locked);
+        if leaves_memory {
+            // At once: nobody has to be waited for, and the next insert may be one of that size.
+            self.common.collect(Some(own));
+        }
         if let Some((entries, charges)) = sizes {
             self.common.set_entries(entries, charges);
+        }
+        if let Some(bound) = &self.common.bound {
+            self.evict_beyond(bound, shard)?;
         }
         Ok(stored)
     }
 
-    /// Unless room should be made in another way than by evicting from this shard, allows some more inserts to do that.
+    /// Unless room should be made in another way than by evicting from this shard, allows some more inserts to do so.
     #[cold]
     fn allow_reuses(&self, class: Class, shard: usize, own: &ReaderSlot) -> Result<bool, Error> {
         if self.has_other_room(class) || self.is_behind(shard, class)? {
@@ -116,14 +131,15 @@ impl Engine {
 
 impl Common {
     /// How much is beyond the limit, if there is one, with a new record.
-    #[inline]
+    #[inline(always)]
     fn excess(&self, new: &NewRecord<'_>) -> u64 {
-        self.bound.as_ref().map_or(0, |bound| {
-            bound.excess(match self.layout.unit {
+        match &self.bound {
+            Some(bound) => bound.excess(match self.layout.unit {
                 Unit::Weight => weight_of(new.value),
                 Unit::Entries | Unit::Bytes => 1,
-            })
-        })
+            }),
+            None => 0,
+        }
     }
 }
 
@@ -138,7 +154,8 @@ impl LockedShard<'_> {
         // SAFETY: the shard's lock is held.
         unsafe { self.index.prefetch(&common.allocator, new.hash) };
         let ahead = self.look_ahead();
-        if !self.state.pending.is_empty() {
+        // Rather that than a live entry. And where sizes are mixed the next to go is hardly ever of the right one.
+        if !self.state.pending.is_empty() || self.state.sizes.is_mixed() {
             return false;
         }
         let place = self
@@ -159,12 +176,9 @@ impl LockedShard<'_> {
         // record is in no list any more, nobody can be reading it, as the caller vouches, and its slot was not freed.
         unsafe { records.fill(slot, &[], *new) };
         fault::point();
-        let is_stored = self.publish_reused(slot, new, now);
+        let is_stored = self.publish_reused(slot, slot_bytes, new, now);
         self.state.in_hand.coming = Loc::NONE;
         fault::point();
-        if !self.state.pending.is_empty() {
-            self.hand_over(false);
-        }
         is_stored
     }
 
@@ -191,28 +205,52 @@ impl LockedShard<'_> {
         };
         self.state.reuse_bytes = slot_bytes;
         fault::point();
-        let freed = self.evict_as(ahead, wanted, now);
+        let mut freed = self.evict_as(ahead, wanted, now);
+        if self.state.in_hand.coming.is_none() {
+            freed += self.evict_more(wanted, now);
+        }
         self.state.reuse_bytes = 0;
         common.turnover.note(freed, &common.sketch);
         let slot = self.state.in_hand.coming;
         (!slot.is_none()).then_some(slot)
     }
 
+    /// Evicts until an entry of the size that is wanted was among them, or there were too many. The others' slots wait for
+    /// inserts of their sizes.
+    #[cold]
+    fn evict_more(&mut self, wanted: u64, now: u64) -> u64 {
+        let mut sum = 0;
+        for _ in 1..VICTIMS_PER_REUSE {
+            let freed = self.evict(wanted, now);
+            sum += freed;
+            if freed == 0 || !self.state.in_hand.coming.is_none() {
+                break;
+            }
+        }
+        sum
+    }
+
     /// Publishes a record in a slot that was reused. False if the index has no room: then the slot is retired.
     #[inline(always)]
-    fn publish_reused(&mut self, slot: Loc, new: &NewRecord<'_>, now: u64) -> bool {
+    fn publish_reused(
+        &mut self,
+        slot: Loc,
+        slot_bytes: u64,
+        new: &NewRecord<'_>,
+        now: u64,
+    ) -> bool {
         let common = self.common;
         let records = common.allocator.records();
         let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
         records.set_version(slot, version);
         Wheel::leave_out(records, slot);
         fault::point();
-        if self.add(new.hash, slot, false).is_err() {
+        let charge = records.charge_of(slot, slot_bytes);
+        if self.add_charged(new.hash, slot, charge, false).is_err() {
             records.header(slot).retire();
-            let bytes = records.occupied(slot);
             self.state
                 .pending
-                .push(&common.allocator, slot, bytes, false);
+                .push(&common.allocator, slot, slot_bytes, false);
             return false;
         }
         fault::point();
@@ -225,5 +263,72 @@ impl LockedShard<'_> {
         fault::point();
         self.report();
         true
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use crate::{Cache, Clock, Config, Drained, Handle, Limit, ManualClock, Ttl};
+
+    const HOUR: Ttl = Ttl::Millis(3_600_000);
+
+    fn cache(config: Config) -> (Cache, ManualClock) {
+        let (clock, manual) = Clock::manual();
+        let config = Config {
+            clock,
+            seed: Some(1),
+            ..config
+        };
+        (Cache::new(config).unwrap(), manual)
+    }
+
+    fn small() -> (Cache, ManualClock) {
+        cache(Config {
+            shards: Some(1),
+            ..Config::new(256 << 10)
+        })
+    }
+
+    /// Where a key's record lies, if it has one.
+    fn place(handle: &Handle, key: u64) -> Option<usize> {
+        handle.peek(&key.to_le_bytes(), |value| {
+            value.as_contiguous().expect("short").as_ptr().addr()
+        })
+    }
+
+    fn set(handle: &Handle, key: u64, len: usize, ttl: Ttl) {
+        handle
+            .set(&key.to_le_bytes(), &vec![key as u8; len], 0, ttl)
+            .unwrap();
+    }
+
+    fn fill(handle: &Handle, keys: std::ops::Range<u64>, len: usize) {
+        keys.for_each(|key| set(handle, key, len, HOUR));
+    }
+
+    /// How many of the new keys lie where an old one lay that is gone.
+    fn reused(handle: &Handle, old: std::ops::Range<u64>, new: std::ops::Range<u64>) -> usize {
+        let before: Vec<_> = old.clone().map(|key| place(handle, key)).collect();
+        let mut count = 0;
+        for key in new {
+            set(handle, key, 100, HOUR);
+            let found = place(handle, key);
+            let at = before.iter().position(|place| *place == found);
+            count += usize::from(at.is_some_and(|at| place(handle, old.start + at as u64).is_none()));
+        }
+        count
+    }
+
+    #[test]
+    fn the_only_handle_puts_new_entries_where_those_lay_that_went() {
+        let (cache, _) = small();
+        let handle = cache.handle();
+        fill(&handle, 0..4_000, 100);
+        let retired = cache.stats().memory_retired;
+        let (entries, used) = (cache.len(), cache.stats().memory_used);
+        fill(&handle, 4_000..4_100, 100);
+        println!("{} {} {} {}", entries, used, cache.len(), retired);
+        assert_eq!((cache.len(), cache.stats().memory_used), (entries, used));
+        cache.validate().unwrap();
     }
 }

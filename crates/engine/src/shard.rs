@@ -242,7 +242,7 @@ impl LockedShard<'_> {
                 if self.common.bound.is_some() {
                     self.make_place(new, now);
                 }
-                self.add(hash, new, true)?;
+                self.add(hash, new)?;
             }
         }
         fault::point();
@@ -259,16 +259,27 @@ impl LockedShard<'_> {
         self.records().header(loc).version() as u64
     }
 
-    #[inline]
-    pub(crate) fn add(&mut self, hash: KeyHash, new: Loc, in_batches: bool) -> Result<(), NeedsRoom> {
+    fn add(&mut self, hash: KeyHash, new: Loc) -> Result<(), NeedsRoom> {
+        let charge = self.records().charge(new);
+        self.add_charged(hash, new, charge, true)
+    }
+
+    /// Adds a record of a key that has none; `in_batches` as for [`Self::settle_window`].
+    #[inline(always)]
+    pub(crate) fn add_charged(
+        &mut self,
+        hash: KeyHash,
+        new: Loc,
+        charge: u64,
+        in_batches: bool,
+    ) -> Result<(), NeedsRoom> {
         let (common, index) = (self.common, self.index);
         index.insert(&common.allocator, hash, new, self.state.pending.index())?;
         fault::point();
         let records = common.allocator.records();
-        let bytes = records.charge(new);
-        self.state.rings.push(records, Queue::Window, new, bytes);
+        self.state.rings.push(records, Queue::Window, new, charge);
         fault::point();
-        self.settle_window(bytes, in_batches);
+        self.settle_window(charge, in_batches);
         Ok(())
     }
 
@@ -352,6 +363,12 @@ impl LockedShard<'_> {
 
     /// Removes a live record; returns its charge.
     pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
+        self.remove_here(hash, loc, reason)
+    }
+
+    /// As [`Self::remove`], where it is worth to be compiled in place.
+    #[inline(always)]
+    pub(crate) fn remove_here(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
         let common = self.common;
         let records = common.allocator.records();
         self.state.in_hand.going = loc;

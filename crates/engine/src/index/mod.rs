@@ -245,6 +245,7 @@ impl Index {
 
     /// Adds a record whose key is not in the index, splitting its segment if it must. Under the
     /// shard's lock. What the split took out of use is added to `retired`.
+    #[inline(always)]
     pub(crate) fn insert(
         &self,
         allocator: &Allocator,

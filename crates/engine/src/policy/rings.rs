@@ -99,6 +99,7 @@ impl Rings {
     }
 
     /// Puts a record last, which occupies so many bytes. It becomes visible to whoever walks its page.
+    #[inline(always)]
     pub(crate) fn push(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         self.link_last(records, queue, loc, bytes);
         self.total_bytes += bytes;
@@ -123,6 +124,7 @@ impl Rings {
     }
 
     /// Takes a record of so many bytes out of its ring.
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         self.forget_hash(loc);
         self.take_out(records, queue, loc, bytes);
