@@ -5,9 +5,9 @@ use crate::memory::record::Queue;
 use crate::memory::region::Loc;
 use crate::policy::rings::Hashed;
 use crate::policy::{
-    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Setting,
-    UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX,
-    WINDOW_SLACK_SHARE, admits,
+    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Setting, UNKNOWN_ONE_IN,
+    WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX, WINDOW_SLACK_SHARE,
+    admits,
 };
 use crate::shard::{LockedShard, Reason};
 use crate::victims::Victims;
@@ -312,10 +312,7 @@ impl LockedShard<'_> {
         let frequency = self.common.sketch.frequency(hash);
         let is_mixed = self.state.sizes.is_mixed();
         // Where sizes shift, those of yesterday must not outlast those of today.
-        if frequency == 0
-            && !is_mixed
-            && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN)
-        {
+        if frequency == 0 && !is_mixed && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN) {
             return self.remove_here(hash, candidate, Reason::Refused);
         }
         self.weigh((candidate, hash), frequency, queue)

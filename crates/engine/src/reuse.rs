@@ -268,67 +268,195 @@ impl LockedShard<'_> {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
+    use super::*;
     use crate::{Cache, Clock, Config, Drained, Handle, Limit, ManualClock, Ttl};
+    use std::collections::BTreeSet;
+    use std::ops::Range;
+    use std::sync::Arc;
 
     const HOUR: Ttl = Ttl::Millis(3_600_000);
 
-    fn cache(config: Config) -> (Cache, ManualClock) {
+    fn cache(config: Config) -> (Cache, Handle, ManualClock) {
         let (clock, manual) = Clock::manual();
-        let config = Config {
+        let cache = Cache::new(Config {
             clock,
             seed: Some(1),
-            ..config
-        };
-        (Cache::new(config).unwrap(), manual)
-    }
-
-    fn small() -> (Cache, ManualClock) {
-        cache(Config {
             shards: Some(1),
-            ..Config::new(256 << 10)
+            ..config
         })
+        .unwrap();
+        let handle = cache.handle();
+        (cache, handle, manual)
     }
 
-    /// Where a key's record lies, if it has one.
-    fn place(handle: &Handle, key: u64) -> Option<usize> {
-        handle.peek(&key.to_le_bytes(), |value| {
-            value.as_contiguous().expect("short").as_ptr().addr()
-        })
+    fn small() -> (Cache, Handle, ManualClock) {
+        cache(Config::new(256 << 10))
     }
 
-    fn set(handle: &Handle, key: u64, len: usize, ttl: Ttl) {
-        handle
-            .set(&key.to_le_bytes(), &vec![key as u8; len], 0, ttl)
-            .unwrap();
-    }
-
-    fn fill(handle: &Handle, keys: std::ops::Range<u64>, len: usize) {
-        keys.for_each(|key| set(handle, key, len, HOUR));
-    }
-
-    /// How many of the new keys lie where an old one lay that is gone.
-    fn reused(handle: &Handle, old: std::ops::Range<u64>, new: std::ops::Range<u64>) -> usize {
-        let before: Vec<_> = old.clone().map(|key| place(handle, key)).collect();
-        let mut count = 0;
-        for key in new {
-            set(handle, key, 100, HOUR);
-            let found = place(handle, key);
-            let at = before.iter().position(|place| *place == found);
-            count += usize::from(at.is_some_and(|at| place(handle, old.start + at as u64).is_none()));
+    fn set(handle: &Handle, keys: Range<u64>, len: usize, ttl: Ttl) {
+        for key in keys {
+            let value = vec![key as u8; len];
+            handle.set(&key.to_le_bytes(), &value, 0, ttl).unwrap();
         }
-        count
+    }
+
+    /// Where the keys' records lie, as far as they have any; their values are what was written.
+    fn places(handle: &Handle, keys: Range<u64>) -> BTreeSet<usize> {
+        let place = |key: u64| {
+            handle.peek(&key.to_le_bytes(), |value| {
+                let bytes = value.as_contiguous().expect("short");
+                assert!(bytes.iter().all(|byte| *byte == key as u8));
+                bytes.as_ptr().addr()
+            })
+        };
+        keys.filter_map(place).collect()
     }
 
     #[test]
-    fn the_only_handle_puts_new_entries_where_those_lay_that_went() {
-        let (cache, _) = small();
-        let handle = cache.handle();
-        fill(&handle, 0..4_000, 100);
-        let retired = cache.stats().memory_retired;
-        let (entries, used) = (cache.len(), cache.stats().memory_used);
-        fill(&handle, 4_000..4_100, 100);
-        println!("{} {} {} {}", entries, used, cache.len(), retired);
-        assert_eq!((cache.len(), cache.stats().memory_used), (entries, used));
+    fn new_entries_of_the_only_handle_lie_where_those_lay_that_went() {
+        let (cache, handle, _) = small();
+        set(&handle, 0..4_000, 100, HOUR);
+        let (before, stats) = (places(&handle, 0..4_000), cache.stats());
+        set(&handle, 4_000..4_500, 100, HOUR);
+        let after = cache.stats();
+        assert!(places(&handle, 0..4_500) == before);
+        assert_eq!(after.evictions, stats.evictions + 500);
+        assert_eq!(after.memory_used, stats.memory_used);
+        assert_eq!((after.memory_retired, after.sets), (0, 4_500));
         cache.validate().unwrap();
+    }
+
+    /// Writes new entries while a value is being read; whether there is room for them is of no concern here.
+    fn write_under_a_reader(reader: &Handle, key: u64, writer: &Handle) {
+        reader.peek(&key.to_le_bytes(), |value| {
+            for new in 0..16 {
+                let name = (10_000 + 16 * key + new).to_le_bytes();
+                let _ = writer.set(&name, &[0xEE; 100], 0, HOUR);
+            }
+            let bytes = value.as_contiguous().unwrap();
+            assert!(bytes.iter().all(|byte| *byte == key as u8));
+        });
+    }
+
+    #[test]
+    fn what_is_being_read_stays_as_it_is() {
+        let (cache, handle, _) = small();
+        set(&handle, 0..4_000, 100, HOUR);
+        (0..4_000).for_each(|key| write_under_a_reader(&handle, key, &handle));
+        set(&handle, 0..4_000, 100, HOUR);
+        let reader = cache.handle();
+        (0..4_000).for_each(|key| write_under_a_reader(&reader, key, &handle));
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn sizes_that_are_nearly_alike_take_each_others_slots_in_the_end() {
+        let (cache, handle, _) = cache(Config::new(4 << 20));
+        for key in 0..100_000 {
+            set(&handle, key..key + 1, 90 + (key * 7 % 24) as usize, HOUR);
+        }
+        let stats = cache.stats();
+        assert!(stats.memory_used > stats.memory_max - stats.memory_max / 16);
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_written_over_and_nothing_goes() {
+        let (cache, handle, _) = small();
+        set(&handle, 0..4_000, 100, HOUR);
+        let before = cache.stats();
+        for key in 0..4_000u64 {
+            if handle.contains(&key.to_le_bytes()) {
+                set(&handle, key..key + 1, 100, HOUR);
+            }
+        }
+        let after = cache.stats();
+        assert_eq!(after.evictions, before.evictions);
+        assert_eq!(after.entries, before.entries);
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn what_has_expired_goes_first_and_new_entries_expire() {
+        let (cache, handle, clock) = small();
+        set(&handle, 0..4_000, 100, HOUR);
+        set(&handle, 4_000..4_050, 100, Ttl::Millis(100));
+        clock.advance_ms(1_000);
+        let before = cache.stats();
+        set(&handle, 5_000..5_020, 100, Ttl::Millis(100));
+        let after = cache.stats();
+        assert_eq!(after.evictions, before.evictions);
+        assert_eq!(after.expirations, before.expirations + 20);
+        clock.advance_ms(1_000);
+        assert!(!handle.contains(&5_019u64.to_le_bytes()));
+        cache.maintain();
+        assert!(cache.len() < before.entries);
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn an_l0_learns_of_what_went() {
+        let (_cache, handle, clock) = small();
+        set(&handle, 0..3_900, 100, HOUR);
+        set(&handle, 4_000..4_050, 100, Ttl::Millis(100));
+        let mut watched = BTreeSet::new();
+        for key in (4_000..4_050u64).chain(4_000..4_050).chain(4_000..4_050) {
+            if handle.get_watched(&key.to_le_bytes(), |value| value.watched()) == Some(true) {
+                watched.insert(key);
+            }
+        }
+        assert!(watched.len() > 10);
+        handle.drain_changes(|_| ());
+        clock.advance_ms(1_000);
+        set(&handle, 5_000..5_050, 100, HOUR);
+        let mut told = BTreeSet::new();
+        let drained = handle.drain_changes(|key| {
+            told.insert(u64::from_le_bytes(key.try_into().unwrap()));
+        });
+        assert!(matches!(drained, Drained::Keys { .. }));
+        assert!(watched.is_subset(&told));
+    }
+
+    #[test]
+    fn a_limit_is_kept_by_the_same_means() {
+        let (cache, handle, _) = cache(Config {
+            limit: Some(Limit::Entries(1_000)),
+            ..Config::new(4 << 20)
+        });
+        set(&handle, 0..2_000, 100, HOUR);
+        let (before, used) = (places(&handle, 0..2_000), cache.stats().memory_used);
+        set(&handle, 2_000..2_300, 100, HOUR);
+        assert_eq!((cache.len(), cache.stats().memory_used), (1_000, used));
+        let others = places(&handle, 0..2_300).difference(&before).count();
+        // The slot of what went when the limit was reached first.
+        assert!(others <= 1, "{others} of 300");
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn where_shards_differ_much_the_fuller_one_gives() {
+        let (clock, _manual) = Clock::manual();
+        let engine = Engine::new(&Config {
+            clock,
+            seed: Some(1),
+            shards: Some(2),
+            ..Config::new(1 << 20)
+        });
+        let engine = Arc::new(engine.unwrap());
+        let handle = Handle::new(Arc::clone(&engine)).unwrap();
+        let is_of_first = |key: &u64| {
+            let hash = engine.common.hasher.hash(&key.to_le_bytes());
+            engine.shard_index(hash) == 0
+        };
+        let entries = |shard| engine.lock(shard).unwrap().state.rings.entries();
+        for key in (0..20_000).filter(is_of_first) {
+            set(&handle, key..key + 1, 100, HOUR);
+        }
+        assert_eq!(entries(1), 0);
+        for key in (20_000..60_000).filter(|key| !is_of_first(key)) {
+            set(&handle, key..key + 1, 100, HOUR);
+        }
+        let entries = [entries(0), entries(1)];
+        assert!(entries[1] * 10 > entries[0] * 9, "{entries:?}");
     }
 }

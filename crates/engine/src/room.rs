@@ -238,11 +238,19 @@ impl Engine {
         Ok(if other_has_more { other } else { shard })
     }
 
-    /// What a shard's entries are charged, and a shard chosen at random to be compared with it.
+    /// What a shard's entries are charged, and another shard, chosen at random, to be compared with it. The same if it is
+    /// the only one.
     pub(crate) fn rival(&self, shard: usize) -> Result<(u64, usize), Poisoned> {
         let mut locked = self.lock(shard)?;
-        let other = locked.state.random.next() % self.shards.len() as u64;
-        Ok((locked.state.rings.total_bytes(), other as usize))
+        let shards = self.shards.len();
+        let distance = match shards {
+            1 => 0,
+            _ => 1 + locked.state.random.next() as usize % (shards - 1),
+        };
+        Ok((
+            locked.state.rings.total_bytes(),
+            (shard + distance) % shards,
+        ))
     }
 
     /// Whether a shard's entries are charged more than so much.
