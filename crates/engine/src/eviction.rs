@@ -35,6 +35,9 @@ impl LockedShard<'_> {
         while freed < wanted && !self.state.wheel.is_idle(now) && self.expire(now, 1) {
             freed = before - self.state.rings.total_bytes();
         }
+        if freed > 0 && freed < wanted {
+            ahead = self.look_ahead();
+        }
         self.state.hand_steps = 0;
         // Where much was read, moving the hands is the work: what is free by then is a batch.
         while freed < wanted && (freed == 0 || self.state.hand_steps < HAND_STEPS_PER_BATCH) {
@@ -111,6 +114,7 @@ impl LockedShard<'_> {
             (known, hash) if known == loc => hash,
             _ => self.hash_of(loc),
         };
+        debug_assert_eq!(hash, self.hash_of(loc));
         if is_candidate && self.records().header(loc).queue() == Some(Queue::Window) {
             self.contest((loc, hash), now)
         } else {
@@ -138,7 +142,11 @@ impl LockedShard<'_> {
     #[inline(always)]
     pub(crate) fn settle_window(&mut self, charge: u64, in_batches: bool) {
         let has_room = self.common.has_room();
-        let some = charge * WINDOW_SLACK_ENTRIES;
+        let some = WINDOW_SLACK_ENTRIES
+            * match self.state.rings.first(Queue::Window) {
+                Some(first) if in_batches => self.records().charge(first),
+                _ => charge,
+            };
         if self.window_exceeds_share_by(if has_room { 0 } else { some }) {
             self.shrink_window(has_room, in_batches);
         }

@@ -199,10 +199,12 @@ impl LockedShard<'_> {
         now: u64,
     ) -> Option<Loc> {
         let common = self.common;
-        let wanted = match common.excess(new) {
-            0 => slot_bytes,
-            excess => excess,
+        // One entry of about this size, in the unit that eviction counts in.
+        let one = match common.layout.unit {
+            Unit::Bytes => slot_bytes,
+            Unit::Entries | Unit::Weight => 1,
         };
+        let wanted = one.max(common.excess(new));
         self.state.reuse_bytes = slot_bytes;
         fault::point();
         let mut freed = self.evict_as(ahead, wanted, now);
@@ -431,6 +433,30 @@ mod tests {
         // The slot of what went when the limit was reached first.
         assert!(others <= 1, "{others} of 300");
         cache.validate().unwrap();
+    }
+
+    #[test]
+    fn one_goes_for_one_where_memory_is_full_before_the_limit_is_reached() {
+        for limit in [Limit::Entries(100_000), Limit::Weight(100_000)] {
+            let (cache, handle, _) = cache(Config {
+                limit: Some(limit),
+                ..Config::new(256 << 10)
+            });
+            let weighed = |keys: Range<u64>| {
+                for key in keys {
+                    let mut value = [0; 100];
+                    value[0] = 1;
+                    handle.set(&key.to_le_bytes(), &value, 0, HOUR).unwrap();
+                }
+            };
+            weighed(0..4_000);
+            let before = cache.stats();
+            weighed(4_000..4_200);
+            let after = cache.stats();
+            assert_eq!(after.evictions, before.evictions + 200, "{limit:?}");
+            assert_eq!(after.memory_used, before.memory_used, "{limit:?}");
+            cache.validate().unwrap();
+        }
     }
 
     #[test]
