@@ -263,9 +263,12 @@ impl Engine {
             hash,
         };
         if terms == Terms::ALWAYS
-            && (own.expects_overwrite() && self.overwrite_in_place(&new, shard, now, own)?
-                || self.store_in_reused(&new, shard, now, own)?)
+            && own.expects_overwrite()
+            && self.overwrite_in_place(&new, shard, now, own)?
         {
+            return Ok(Some(hash));
+        }
+        if self.store_in_reused(&new, terms, shard, now, own)? {
             return Ok(Some(hash));
         }
         {

@@ -9,7 +9,7 @@
 //! other sizes to be emptied, memory that waits, a shard that has much more than this one.
 
 use crate::common::Common;
-use crate::engine::Engine;
+use crate::engine::{Engine, Terms};
 use crate::epoch::ReaderSlot;
 use crate::error::Error;
 use crate::eviction::Ahead;
@@ -19,7 +19,7 @@ use crate::limit::{Unit, weight_of};
 use crate::memory::classes::Class;
 use crate::memory::record::NewRecord;
 use crate::memory::region::Loc;
-use crate::shard::{LockedShard, Poisoned};
+use crate::shard::{Condition, LockedShard, Poisoned};
 use crate::state::VERSION_MASK;
 use crate::sync::Ordering;
 
@@ -36,10 +36,11 @@ const VICTIMS_PER_REUSE: usize = 8;
 impl Engine {
     /// Stores a value in the slot of an entry that has to go for it, if the cache is full and nobody could be reading. False
     /// if the key's entry is as before.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn store_in_reused(
         &self,
         new: &NewRecord<'_>,
+        terms: Terms,
         shard: usize,
         now: u64,
         own: &ReaderSlot,
@@ -51,16 +52,18 @@ impl Engine {
         let class = allocator.records().classes.for_record(slot_bytes);
         let is_full = allocator.is_exhausted(class) || self.common.excess(new) > 0;
         // A hint: it is asked again under the lock.
-        if !is_full || !self.common.epoch.has_one_reader() {
+        let may_reuse = is_full && self.common.epoch.has_one_reader();
+        // Conditions are asked where there is more time.
+        if !may_reuse || terms.condition() != Condition::Always {
             return Ok(false);
         }
-        self.reuse(new, class, shard, now, own)
+        self.reuse((new, terms), class, shard, now, own)
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn reuse(
         &self,
-        new: &NewRecord<'_>,
+        (new, terms): (&NewRecord<'_>, Terms),
         class: Class,
         shard: usize,
         now: u64,
@@ -73,7 +76,15 @@ impl Engine {
         }
         let mut locked = self.lock(shard)?;
         // Under the lock, and not before: invariant 2 of `overwrite`.
-        let stored = self.common.epoch.is_only_reader(own) && locked.reuse(new, class, now, own);
+        let is_alone = self.common.epoch.is_only_reader(own);
+        let is_attended = self.common.attention.is_needed();
+        // What is refused here is refused once more, elsewhere.
+        let stored = is_alone
+            && self.allows(new.hash, terms, is_attended)
+            && locked.reuse(new, class, now, own);
+        if stored && is_attended {
+            self.tell_dependents(new.hash);
+        }
         let leaves_memory = !locked.state.pending.is_empty();
         if leaves_memory {
             locked.hand_over(true);
