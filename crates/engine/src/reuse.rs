@@ -82,7 +82,7 @@ impl Engine {
         let stored = is_alone
             && self.allows(new.hash, terms, is_attended)
             && locked.reuse(new, class, now, own);
-        if stored && is_attended {
+        if stored && is_attended && matches!(terms, Terms::On(_)) {
             self.tell_dependents(new.hash);
         }
         let leaves_memory = !locked.state.pending.is_empty();
@@ -282,7 +282,7 @@ impl LockedShard<'_> {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
-    use crate::{Cache, Clock, Config, Drained, Handle, Limit, ManualClock, Ttl};
+    use crate::{Cache, Claim, Clock, Config, Drained, Handle, Limit, ManualClock, Ttl};
     use std::collections::BTreeSet;
     use std::ops::Range;
     use std::sync::Arc;
@@ -468,6 +468,40 @@ mod tests {
             assert_eq!(after.memory_used, before.memory_used, "{limit:?}");
             cache.validate().unwrap();
         }
+    }
+
+    #[test]
+    fn claims_are_superseded_and_kept_to() {
+        let (cache, handle, _) = small();
+        set(&handle, 0..4_000, 100, HOUR);
+        let claimed = |key: u64| match handle.claim(&key.to_le_bytes(), 1_000).unwrap() {
+            Claim::Owned(token) => token,
+            Claim::Held { .. } => panic!("nobody else loads"),
+        };
+        let [written, loaded] = [5_000u64, 5_001].map(|key| (key, claimed(key)));
+        let load = |(key, token): (u64, u64)| {
+            let value = [key as u8; 100];
+            handle.set_claimed(&key.to_le_bytes(), token, &value, 0, HOUR)
+        };
+        set(&handle, written.0..written.0 + 1, 100, HOUR);
+        let evictions = cache.stats().evictions;
+        assert_eq!(load(written), Ok(false));
+        assert_eq!(load(loaded), Ok(true));
+        assert_eq!(places(&handle, 5_000..5_002).len(), 2);
+        assert!(cache.stats().evictions > evictions);
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn what_depends_on_the_key_is_invalid_afterwards() {
+        let (_cache, handle, _) = small();
+        set(&handle, 0..4_000, 100, HOUR);
+        let key = 5_000u64.to_le_bytes();
+        let stamp = handle.stamp();
+        handle.depend([&key[..]]).unwrap();
+        assert!(handle.dependencies_are_current([&key[..]], stamp));
+        set(&handle, 5_000..5_001, 100, HOUR);
+        assert!(!handle.dependencies_are_current([&key[..]], stamp));
     }
 
     #[test]
