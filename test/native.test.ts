@@ -315,6 +315,8 @@ describe("handles and stores", () => {
     const different: [Partial<NativeOptions>, string][] = [
       [{ maxMemory: 8 * MIB }, "maxMemory"],
       [{ maxValueSize: 5001 }, "maxValueSize"],
+      [{ maxEntries: 100 }, "maxEntries"],
+      [{ objective: "bytes" }, "objective"],
       [{ defaultTtlMs: 1000 }, "ttl"],
       [{ shards: 4 }, "shards"],
       [{ fingerprint: '{"values":"copy","codec":{"a":1}}' }, "values"],
@@ -331,6 +333,8 @@ describe("handles and stores", () => {
     for (const options of [{ maxMemory: 1 }, { maxMemory: -5 }, { maxMemory: 2 ** 60 }, { maxMemory: 1e6 + 0.5 }]) {
       expect(codeOf(() => open(options))).toBe("ERR_INVALID_OPTION");
     }
+    expect(codeOf(() => open({ maxEntries: 0 }))).toBe("ERR_INVALID_OPTION");
+    expect(codeOf(() => open({ objective: "all" }))).toBe("ERR_INVALID_OPTION");
     expect(codeOf(() => open({ scratch: new ArrayBuffer(100) }))).toBe("ERR_INVALID_OPTION");
     expect(codeOf(() => open({ defaultTtlMs: -1 }))).toBe("ERR_INVALID_TTL");
   });

@@ -36,6 +36,12 @@ const BAD: [option: string, options: unknown, message: RegExp][] = [
     { ...GOOD, maxValueSize: "17mb" },
     /maxValueSize is "17mb"; allowed: .*less than maxMemory \(16mb\)/,
   ],
+  ["maxEntries", { ...GOOD, maxEntries: 0 }, /maxEntries is 0; allowed: a whole number from 1 to 4294967296/],
+  ["maxEntries", { ...GOOD, maxEntries: 10.5 }, /maxEntries is 10.5/],
+  ["maxEntries", { ...GOOD, maxEntries: 2 ** 33 }, /maxEntries is 8589934592/],
+  ["maxEntries", { ...GOOD, maxEntries: "10" }, /maxEntries is "10"/],
+  ["objective", { ...GOOD, objective: "hits" }, /objective is "hits"; allowed: "balanced" \(the default\), "objects"/],
+  ["objective", { ...GOOD, objective: null }, /objective is null/],
   ["name", { ...GOOD, name: "" }, /name is ""/],
   ["name", { ...GOOD, name: 5 }, /name is 5/],
   ["name", { ...GOOD, name: "x".repeat(256) }, /name is "x+…"; allowed: text of 1 to 255/],
@@ -79,7 +85,14 @@ describe("a name", () => {
     const name = uniqueName();
     newCache({ name });
     const codec = { encode: () => new Uint8Array(), decode: () => 1 };
-    const others = { maxMemory: "32mb", ttl: "2m", maxValueSize: "1mb", codec } as const;
+    const others = {
+      maxMemory: "32mb",
+      ttl: "2m",
+      maxValueSize: "1mb",
+      maxEntries: 5,
+      objective: "bytes",
+      codec,
+    } as const;
     for (const [option, value] of Object.entries(others)) {
       const error = thrownBy(() => newCache({ name, [option]: value }));
       expect(error).toBeInstanceOf(ConfigMismatchError);

@@ -728,7 +728,9 @@ function open(addon: NativeModule, options: ResolvedOptions, scratch: ArrayBuffe
     return addon.open({
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.maxValueSize === undefined ? {} : { maxValueSize: options.maxValueSize }),
+      ...(options.maxEntries === undefined ? {} : { maxEntries: options.maxEntries }),
       maxMemory: options.maxMemory,
+      objective: options.objective,
       defaultTtlMs: options.ttlMs,
       fingerprint: JSON.stringify({ codec: options.codec === undefined ? "built-in" : "custom" }),
       scratch,

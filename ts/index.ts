@@ -35,7 +35,7 @@ export { type KeyPart, key } from "./keys.js";
 export type { BatchLoaded, BatchLoader, LoadContext, Loaded, Loader, NotModified, StaleValue } from "./load/context.js";
 export type { FreshnessOptions, LoadingOptions, LoadOptions } from "./load/options.js";
 export type { Refreshing } from "./load/refresher.js";
-export type { CacheOptions, L0Options, SetOptions, TtlOptions } from "./options.js";
+export type { CacheOptions, L0Options, Objective, SetOptions, TtlOptions } from "./options.js";
 export type { BehindWriter, WriteContext, WriteOptions, WriteTarget } from "./origin.js";
 export { requireScope, scoped } from "./scope.js";
 export type { CacheStats, L2Stats } from "./stats.js";

@@ -13,11 +13,15 @@
  * Two generations instead of a list: nothing is written on a hit but a counter. Every second (or when full) `young`
  * becomes `old`; a key found in `old` is read from the store once more, which tells the store that it is still hot, and
  * moves back to `young`. What nobody reads is gone after two turns, so L0 does not pin what the service has left behind.
+ * Nor does it hide from the store what is hot: when eviction wants to know whether a key is still read, it names it in
+ * the change log, and the next reads go to the store.
  */
 import { Header, type NativeCache } from "./native.js";
 
 /** How often the generations turn, in milliseconds. */
 const TURN_MS = 1000;
+/** Where entries change, so many hits are reported at once: the store's eviction takes them into account. */
+const REPORTED_HITS = 1024;
 /** "Never" in the store's expiry ticks. */
 const NEVER = -1;
 
@@ -151,6 +155,9 @@ export class L0 {
     const hasChanged = this.signal[CHANGES] !== this.seen;
     if (hasChanged && this.#native !== undefined) {
       this.#drain(this.#native, header);
+      if (this.hits - this.#reported >= REPORTED_HITS) {
+        this.reportHits();
+      }
     }
     const now = this.signal[NOW] as number;
     const isDue = ((now - this.due) | 0) >= 0;

@@ -13,8 +13,13 @@ export interface NativeOptions {
   name?: string;
   maxMemory: number;
   maxValueSize?: number;
+  maxEntries?: number;
+  /** "balanced", "objects" or "bytes"; "balanced" by default. */
+  objective?: string;
   defaultTtlMs: number;
   shards?: number;
+  /** For tests that must come out the same; random by default. */
+  seed?: number;
   fingerprint: string;
   scratch: ArrayBuffer;
   watch: boolean;
@@ -88,7 +93,7 @@ export interface NativeCache {
   sharedBlobSet(bytes: Uint8Array, expectedVersion: number): boolean;
   sharedBlobVersion(): number;
   replaceScratch(scratch: ArrayBuffer): void;
-  /** Counts reads that this thread's L0 answered. */
+  /** Counts reads that this thread's L0 answered; eviction takes their number into account. */
   addHits(count: number): void;
   stats(): NativeStats;
   close(): void;

@@ -19,12 +19,15 @@ export interface L0Options {
   readonly maxEntries?: number;
 }
 
+/** What eviction is to keep high, see {@link CacheOptions.objective}. */
+export type Objective = "balanced" | "objects" | "bytes";
+
 /** Options of {@link createCache}. */
 export interface CacheOptions<T = unknown> extends LoadingOptions<T> {
   /**
    * A name that other threads of the process use to attach to the same cache. They must give the same `maxMemory`,
-   * `ttl`, `maxValueSize` and kind of `codec`, or get `ERR_CONFIG_MISMATCH`; `values` and `l0` are each thread's own.
-   * Without a name the cache is private to this call.
+   * `ttl`, `maxValueSize`, `maxEntries`, `objective` and kind of `codec`, or get `ERR_CONFIG_MISMATCH`; `values` and
+   * `l0` are each thread's own. Without a name the cache is private to this call.
    */
   readonly name?: string;
   /**
@@ -39,6 +42,18 @@ export interface CacheOptions<T = unknown> extends LoadingOptions<T> {
   readonly ttl: Duration;
   /** The largest value, in encoded bytes. Default: an eighth of `maxMemory`, at most 16 MiB. */
   readonly maxValueSize?: Size;
+  /**
+   * How many entries there may be, beside `maxMemory`, which holds too; from 1 to 4,294,967,296. Default: as many as
+   * fit. Eviction then counts entries, whatever their size. While several threads write, each may hold one more for a
+   * moment; entries that expired count until their memory is reclaimed, which is soon.
+   */
+  readonly maxEntries?: number;
+  /**
+   * What eviction is to keep high where entries differ in size: `"objects"`, the share of reads that hit, for which large
+   * entries go first; `"bytes"`, the share of bytes that need not be fetched again, for which size doesn't count and use
+   * does; `"balanced"` (default), between the two. Without effect where sizes are alike, and with `maxEntries`.
+   */
+  readonly objective?: Objective;
   /**
    * What readers get for objects. `"frozen"` (default): deep-frozen ones, which all readers of the thread share, so a hit
    * in L0 costs a Map look-up. `"copy"`: a fresh, mutable copy per read, decoded from the shared store each time; L0 then
@@ -81,6 +96,8 @@ export interface ResolvedOptions {
   readonly maxMemory: number;
   readonly ttlMs: number;
   readonly maxValueSize: number | undefined;
+  readonly maxEntries: number | undefined;
+  readonly objective: Objective;
   readonly isFrozen: boolean;
   /** 0: L0 is off. */
   readonly l0EntriesMax: number;
@@ -94,13 +111,18 @@ const OPTION_NAMES = [
   "maxMemory",
   "ttl",
   "maxValueSize",
+  "maxEntries",
+  "objective",
   "values",
   "l0",
   "codec",
   "requireScope",
   ...LOADING_NAMES,
 ];
+const OBJECTIVES: readonly Objective[] = ["balanced", "objects", "bytes"];
 const NAME_LENGTH_MAX = 255;
+/** No budget holds as many. */
+const ENTRIES_MAX = 2 ** 32;
 const L0_ENTRIES_DEFAULT = 1024;
 const L0_ENTRIES_MAX = 1_048_576;
 const SIZE_ALLOWED = 'bytes as a number, or text such as "64kb", "256mb", "1.5gb"';
@@ -115,6 +137,8 @@ export function resolveOptions(options: unknown, limits: NativeLimits): Resolved
     maxMemory,
     ttlMs,
     maxValueSize: resolveValueSize(given.maxValueSize, maxMemory),
+    maxEntries: resolveEntries(given.maxEntries),
+    objective: resolveObjective(given.objective),
     isFrozen: resolveValues(given.values),
     l0EntriesMax: resolveL0(given.l0),
     codec: resolveCodec(given.codec),
@@ -193,6 +217,27 @@ function resolveValueSize(value: unknown, maxMemory: number): number | undefined
     fail("maxValueSize", value, `${SIZE_ALLOWED}, from 1 to less than maxMemory (${showSize(maxMemory)})`);
   }
   return bytes;
+}
+
+function resolveEntries(value: unknown): number | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > ENTRIES_MAX) {
+    fail("maxEntries", value, `a whole number from 1 to ${ENTRIES_MAX}, or nothing for as many as maxMemory holds`);
+  }
+  return value;
+}
+
+function resolveObjective(value: unknown): Objective {
+  if (value === undefined) {
+    return "balanced";
+  }
+  const objective = OBJECTIVES.find((one) => one === value);
+  if (objective === undefined) {
+    fail("objective", value, '"balanced" (the default), "objects" or "bytes"');
+  }
+  return objective;
 }
 
 function resolveName(value: unknown): string | undefined {

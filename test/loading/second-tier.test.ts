@@ -217,6 +217,18 @@ test("keys that only this process reads are touched in the second tier", async (
   vi.useRealTimers();
 });
 
+test("keys that no other process could tell apart stay in this one", async () => {
+  const { store, a } = pair();
+  a.set("\ud800", "lone");
+  await a.store("\udc00", "other");
+  expect(await a.getOrLoad("\udfff", () => "loaded")).toBe("loaded");
+  a.set("\ud83d\ude00", "pair");
+  a.expire("\ud800");
+  a.delete("\udc00");
+  await a.flush();
+  expect([...store.entries.keys()]).toEqual(["\ud83d\ude00"]);
+});
+
 describe("store and remove", () => {
   test("resolve when the second tier has the change, and the other process has heard of it", async () => {
     const { store, a, b } = pair();

@@ -1,7 +1,8 @@
 // Caches for one test, closed after it.
-import { afterEach } from "vitest";
+import { afterEach, vi } from "vitest";
 import type { Cache, CacheOptions } from "../../ts/index.js";
 import { createCache } from "../../ts/index.js";
+import { loadNative } from "../../ts/native.js";
 
 const open: Cache<unknown>[] = [];
 
@@ -16,6 +17,18 @@ export function newCache<T = unknown>(options: Partial<CacheOptions<T>> = {}): C
   const cache = createCache<T>({ maxMemory: "16mb", ttl: "1m", ...options });
   open.push(cache as Cache<unknown>);
   return cache;
+}
+
+/** A cache of one shard in which chance is the same in every run. */
+export function newSeededCache<T = unknown>(seed: number, options: Partial<CacheOptions<T>>): Cache<T> {
+  const addon = loadNative();
+  const { open: openNative } = addon;
+  const opening = vi.spyOn(addon, "open").mockImplementation((native) => openNative({ ...native, seed, shards: 1 }));
+  try {
+    return newCache<T>(options);
+  } finally {
+    opening.mockRestore();
+  }
 }
 
 /** Reads a key often enough that the store takes it for hot, so that it enters L0 if it may. */

@@ -45,6 +45,9 @@ export class SecondTier {
 
   /** Looks a key up, after what this process has changed of it. Never rejects. */
   get(key: string, how: TierLookUp): Promise<TierAnswer> {
+    if (!isPortable(key)) {
+      return Promise.resolve(NO_ANSWER);
+    }
     const changes = [...this.#changingAll, ...(this.#changing.has(key) ? [this.#changing.get(key)] : [])];
     const look = async (): Promise<TierAnswer> => {
       const start = performance.now();
@@ -61,17 +64,20 @@ export class SecondTier {
 
   /** Stores an entry; settles when that is done or has failed. Never rejects. */
   set(key: string, entry: TierEntry, how: TierWrite = {}): Promise<unknown> {
-    return this.#sendFor([key], this.tier.set(key, entry, how));
+    return isPortable(key) ? this.#sendFor([key], this.tier.set(key, entry, how)) : Promise.resolve();
   }
 
   delete(keys: readonly string[]): void {
-    if (keys.length > 0) {
-      this.#sendFor(keys, this.tier.delete(keys));
+    const portable = keys.filter(isPortable);
+    if (portable.length > 0) {
+      this.#sendFor(portable, this.tier.delete(portable));
     }
   }
 
   expire(key: string): void {
-    this.#sendFor([key], this.tier.expire(key));
+    if (isPortable(key)) {
+      this.#sendFor([key], this.tier.expire(key));
+    }
   }
 
   deletePattern(pattern: string): void {
@@ -88,6 +94,9 @@ export class SecondTier {
 
   /** As {@link set} and {@link delete}, but rejects if the tier could not do it. Waits for earlier changes of the key. */
   async change(key: string, body: (tier: Tier) => Promise<unknown>): Promise<void> {
+    if (!isPortable(key)) {
+      return;
+    }
     const sent = Promise.resolve(this.#changing.get(key)).then(() => body(this.tier));
     this.#sendFor([key], sent);
     await sent;
@@ -103,6 +112,9 @@ export class SecondTier {
    */
   noteUses(keys: Iterable<string>): void {
     for (const key of keys) {
+      if (!isPortable(key)) {
+        continue;
+      }
       if (this.#used.size >= USES_MAX) {
         return;
       }
@@ -159,6 +171,11 @@ export class SecondTier {
     settled.then(() => this.#pending.delete(settled));
     return settled;
   }
+}
+
+/** Keys with lone surrogates can't be said in UTF-8: two of them might be one there. They stay in this process. */
+function isPortable(key: string): boolean {
+  return !/\p{Surrogate}/u.test(key);
 }
 
 const NO_ANSWER: TierAnswer = { entry: undefined, lease: undefined, isHeld: false };

@@ -1,7 +1,7 @@
 //! The decisions of W-TinyLFU: who leaves when room is needed. Runs under a shard's lock.
 
 use crate::fault;
-use crate::memory::record::Queue;
+use crate::memory::record::{HITS_MAX, Queue};
 use crate::memory::region::Loc;
 use crate::policy::rings::Hashed;
 use crate::policy::{
@@ -215,11 +215,7 @@ impl LockedShard<'_> {
             if hits == 0 {
                 return Some(Hand::At(loc));
             }
-            header.set_hits(0);
-            let hash = self.hash_of(loc);
-            fault::point();
-            self.common.sketch.count(hash, hits as u32);
-            fault::point();
+            self.count_hits(loc, hits);
             let promotes = queue == Queue::Window && self.setting().promotes();
             let to = match queue {
                 Queue::Window if promotes => Queue::Probation,
@@ -238,6 +234,23 @@ impl LockedShard<'_> {
         }
         // Everything is hot: take what is there.
         self.state.rings.first(queue).map(Hand::At)
+    }
+
+    /// Folds the hits of a record that a hand passes over into the sketch; it counts anew from here. A
+    /// copy that an L0 has of it would answer in its place, so the L0 is told to ask again.
+    fn count_hits(&self, loc: Loc, hits: u8) {
+        let header = self.records().header(loc);
+        header.set_hits(0);
+        let hash = self.hash_of(loc);
+        fault::point();
+        self.common.sketch.count(hash, hits as u32);
+        fault::point();
+        // Only entries whose counter is full are watched; most were never read by an L0.
+        if hits == HITS_MAX && header.is_watched() && header.take_watched() {
+            fault::point();
+            self.log_change(loc);
+            fault::point();
+        }
     }
 
     /// Asks for the record behind one in its ring: it is looked at next.
@@ -274,9 +287,7 @@ impl LockedShard<'_> {
                 Queue::Probation
             };
             if hits > 0 {
-                header.set_hits(0);
-                let hash = self.hash_of(loc);
-                self.common.sketch.count(hash, hits as u32);
+                self.count_hits(loc, hits);
             }
             let records = self.common.allocator.records();
             self.state.rings.move_to(records, Queue::Protected, to, loc);
@@ -284,10 +295,20 @@ impl LockedShard<'_> {
         }
     }
 
+    /// Where a victim is looked for.
+    fn main_queues(&self) -> [Queue; 2] {
+        if self.setting().clears_protected {
+            [Queue::Protected, Queue::Probation]
+        } else {
+            [Queue::Probation, Queue::Protected]
+        }
+    }
+
     /// The next to go from the main space, or from the window if there is nothing else.
     #[inline(never)]
     fn main_victim(&mut self, now: u64) -> Option<Hand> {
-        for queue in [Queue::Probation, Queue::Protected, Queue::Window] {
+        let [first, second] = self.main_queues();
+        for queue in [first, second, Queue::Window] {
             if let Some(found) = self.hand(queue, now) {
                 return Some(found);
             }
@@ -299,11 +320,11 @@ impl LockedShard<'_> {
     /// present setting says so, otherwise it goes.
     #[inline(always)]
     fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
-        let mut queue = Queue::Probation;
+        let [mut queue, other] = self.main_queues();
         let mut met = self.hand(queue, now);
         if met.is_none() {
-            // It may have emptied into protected.
-            queue = Queue::Protected;
+            // Probation may have emptied into protected.
+            queue = other;
             met = self.hand(queue, now);
         }
         let first = match met {

@@ -485,31 +485,12 @@ impl Handle {
         self.engine.common.epoch.has_one_reader()
     }
 
-    /// Tells eviction that an L0 answered so many reads of a key without asking: the entry counts as
-    /// read, as far as it still exists. Statistics don't learn of it, see [`Self::add_hits`].
-    pub fn note_uses(&self, key: &[u8], uses: u32) {
-        let engine = &*self.engine;
-        let hash = engine.common.hasher.hash(key);
-        let _pin = engine.common.epoch.pin(&self.slot);
-        let now = engine.common.clock.now();
-        let index = &engine.indexes[engine.shard_index(hash)];
-        // SAFETY: pinned until the end of this function.
-        let found = unsafe { index.find_live(&engine.common.allocator, hash, key, now) };
-        let Some(loc) = found else {
-            return;
-        };
-        // More than the counter holds makes no difference.
-        for _ in 0..uses.min(HITS_MAX as u32) {
-            engine.records().header(loc).raise_hits();
-            if engine.common.adaptation.samples(hash) {
-                self.samples.note(hash);
-            }
-        }
-    }
-
-    /// Counts hits that an L0 answered without asking.
+    /// Counts hits that an L0 answered without asking. The choice of the policy's setting learns of them too, the
+    /// sooner the more often this is called. Which keys they were it need not know: when eviction passes over an
+    /// entry that an L0 holds, it has the L0 drop its copy, and hears of the next reads itself.
     pub fn add_hits(&self, hits: u64) {
         self.counts.add_hits(hits);
+        self.samples.note_absorbed(hits);
     }
 
     /// Visits the keys of watched entries that changed since this handle's last call, or tells that

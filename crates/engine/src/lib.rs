@@ -44,6 +44,8 @@ mod expiry;
 pub mod fault;
 #[cfg(not(feature = "fault"))]
 mod fault;
+#[cfg(all(test, not(loom)))]
+mod flooding;
 #[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]

@@ -393,10 +393,7 @@ impl LockedShard<'_> {
         };
         if was_watched {
             fault::point();
-            // SAFETY: the shard's lock is held and the record is not freed yet.
-            let logged = unsafe { records.with_key(loc, |key| common.changes.append(key)) };
-            // Where there is no memory to put the key together, every L0 drops all it has.
-            logged.unwrap_or_else(|_: OutOfMemory| common.changes.lap_all());
+            self.log_change(loc);
         }
         fault::point();
         if is_reused {
@@ -424,6 +421,15 @@ impl LockedShard<'_> {
             Reason::Expired => counts.expirations += 1,
         }
         bytes
+    }
+
+    /// Tells every L0 to drop its copy of a record, which is live or was removed just now.
+    pub(crate) fn log_change(&self, loc: Loc) {
+        let changes = &self.common.changes;
+        // SAFETY: the shard's lock is held and the record is not freed yet.
+        let logged = unsafe { self.records().with_key(loc, |key| changes.append(key)) };
+        // Where there is no memory to put the key together, every L0 drops all it has.
+        logged.unwrap_or_else(|_: OutOfMemory| changes.lap_all());
     }
 
     /// The hash of a live record's key.

@@ -55,6 +55,11 @@ impl WatchFlags {
         self.0.fetch_or(WATCHED, Ordering::AcqRel) & RETIRED == 0
     }
 
+    /// Whether an L0 may hold a copy: a hint.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & WATCHED != 0
+    }
+
     /// The record has been unlinked. True if an L0 holds a copy, which must be told.
     pub(crate) fn retire(&self) -> bool {
         // AcqRel: partner of the operation in `watch`.
@@ -69,8 +74,8 @@ impl WatchFlags {
         flags & WATCHED != 0
     }
 
-    /// The life of a record has been cut short: true if an L0 holds a copy, which must be told. The
-    /// mark is taken off; whoever reads it again sets it anew.
+    /// The life of a record has been cut short, or eviction wants to hear of its reads again: true if an
+    /// L0 holds a copy, which must be told. The mark is taken off; whoever reads it again sets it anew.
     pub(crate) fn take_watched(&self) -> bool {
         // AcqRel: partner of the operation in `watch`.
         self.0.fetch_and(!WATCHED, Ordering::AcqRel) & WATCHED != 0

@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::ArrayBuffer;
 use napi_derive::napi;
-use nearcache_engine::{Config, Ttl};
+use nearcache_engine::{Config, Limit, Objective, Ttl};
 
 use crate::errors::Failure;
 use crate::ttl;
@@ -19,10 +19,16 @@ pub struct NativeOptions<'env> {
     pub max_memory: f64,
     /// The largest value in bytes.
     pub max_value_size: Option<f64>,
+    /// A limit on entries beside the budget.
+    pub max_entries: Option<f64>,
+    /// "balanced" (the default), "objects" or "bytes".
+    pub objective: Option<String>,
     /// Milliseconds; `Infinity` is forever.
     pub default_ttl_ms: f64,
     /// Lock shards, a power of two.
     pub shards: Option<f64>,
+    /// Seed of hashing and random choices, for tests that must come out the same; random by default.
+    pub seed: Option<f64>,
     /// A JSON object of what else must agree between the handles of one name.
     pub fingerprint: String,
     /// See scratch.rs.
@@ -37,8 +43,11 @@ pub struct Settings {
     pub name: Option<String>,
     max_memory: u64,
     max_value_size: Option<u64>,
+    max_entries: Option<u64>,
+    objective: Objective,
     default_ttl: Ttl,
     shards: Option<u32>,
+    seed: Option<u64>,
     fingerprint: String,
 }
 
@@ -51,12 +60,18 @@ impl Settings {
                 .max_value_size
                 .map(|bytes| whole("maxValueSize", bytes))
                 .transpose()?,
+            max_entries: options
+                .max_entries
+                .map(|entries| whole("maxEntries", entries))
+                .transpose()?,
+            objective: objective(options.objective.as_deref())?,
             default_ttl: ttl::from_ms(options.default_ttl_ms)?,
             shards: options
                 .shards
                 .map(|shards| whole("shards", shards))
                 .transpose()?
                 .map(saturate),
+            seed: options.seed.map(|seed| whole("seed", seed)).transpose()?,
             fingerprint: options.fingerprint.clone(),
         })
     }
@@ -64,8 +79,11 @@ impl Settings {
     pub fn to_config(&self) -> Config {
         let mut config = Config::new(self.max_memory);
         config.max_value_size = self.max_value_size;
+        config.limit = self.max_entries.map(Limit::Entries);
+        config.objective = self.objective;
         config.default_ttl = self.default_ttl;
         config.shards = self.shards;
+        config.seed = self.seed;
         config
     }
 
@@ -89,7 +107,7 @@ impl Settings {
         }
     }
 
-    fn listed(&self) -> [(&'static str, String); 4] {
+    fn listed(&self) -> [(&'static str, String); 6] {
         let or_default = |value: Option<String>| value.unwrap_or_else(|| "by default".to_owned());
         [
             ("maxMemory", self.max_memory.to_string()),
@@ -97,6 +115,11 @@ impl Settings {
                 "maxValueSize",
                 or_default(self.max_value_size.map(|bytes| bytes.to_string())),
             ),
+            (
+                "maxEntries",
+                or_default(self.max_entries.map(|entries| entries.to_string())),
+            ),
+            ("objective", objective_text(self.objective).to_owned()),
             ("ttl", ttl_text(self.default_ttl)),
             (
                 "shards",
@@ -110,6 +133,29 @@ fn ttl_text(ttl: Ttl) -> String {
     match ttl {
         Ttl::Millis(ms) => format!("{ms} ms"),
         Ttl::Default | Ttl::Forever => "Infinity".to_owned(),
+    }
+}
+
+fn objective(name: Option<&str>) -> Result<Objective, Failure> {
+    let Some(name) = name else {
+        return Ok(Objective::default());
+    };
+    let known = [Objective::Balanced, Objective::Objects, Objective::Bytes];
+    let found = known
+        .into_iter()
+        .find(|known| objective_text(*known) == name);
+    found.ok_or_else(|| {
+        Failure::InvalidOption(format!(
+            "objective is {name:?}: it must be \"balanced\", \"objects\" or \"bytes\""
+        ))
+    })
+}
+
+fn objective_text(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Balanced => "balanced",
+        Objective::Objects => "objects",
+        Objective::Bytes => "bytes",
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::format::Reader;
 use crate::policy::{self, Capacity, EntrySize, Policy, PolicyKind};
-use crate::request::{Op, Request};
+use crate::request::{KeyMap, Op, Request};
 use crate::survey::Survey;
 use std::path::Path;
 use std::time::Instant;
@@ -158,14 +158,15 @@ impl Plan {
         let mut cells = self.open(&trace_name(path), survey)?;
         let mut batch = Vec::with_capacity(BATCH);
         let mut any = false;
+        let mut known = KnownSizes::default();
         loop {
             batch.clear();
             while batch.len() < BATCH {
-                let Some(request) = reader.next()? else { break };
-                if self.mode == Mode::Byte && request.op == Op::Read && request.size.is_none() {
-                    return Err(Error::NoSizes {
-                        path: path.to_owned(),
-                    });
+                let Some(mut request) = reader.next()? else {
+                    break;
+                };
+                if self.mode == Mode::Byte {
+                    known.complete(&mut request, self.value_bytes);
                 }
                 batch.push(request);
             }
@@ -177,6 +178,11 @@ impl Plan {
         }
         if !any {
             return Err(Error::Empty {
+                path: path.to_owned(),
+            });
+        }
+        if self.mode == Mode::Byte && !known.any {
+            return Err(Error::NoSizes {
                 path: path.to_owned(),
             });
         }
@@ -213,6 +219,37 @@ impl Plan {
             }
         }
         Ok(cells)
+    }
+}
+
+/// Sizes of traces in which writes have one and reads have none, as those of `MONITOR`.
+#[derive(Default)]
+struct KnownSizes {
+    /// What was written last, by key. Empty where reads have sizes: the memory of others grows with their keys.
+    written: KeyMap<u64>,
+    /// Whether there was a size at all.
+    any: bool,
+    reads_have_sizes: bool,
+}
+
+impl KnownSizes {
+    /// Gives a read without a size that of its key, or `value_bytes` if none is known.
+    fn complete(&mut self, request: &mut Request, value_bytes: u64) {
+        self.any |= request.size.is_some();
+        match (request.op, request.size) {
+            (Op::Read, Some(_)) if !self.reads_have_sizes => {
+                self.reads_have_sizes = true;
+                self.written = KeyMap::default();
+            }
+            (Op::Read, None) => {
+                let known = self.written.get(&request.key).copied();
+                request.size = known.or(Some(value_bytes));
+            }
+            (Op::Write, Some(size)) if !self.reads_have_sizes => {
+                self.written.insert(request.key, size);
+            }
+            _ => {}
+        }
     }
 }
 

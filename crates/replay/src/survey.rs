@@ -20,7 +20,7 @@ pub struct Survey {
     pub requests: u64,
 }
 
-/// Reads a trace to its end. `value_bytes` is the size of a value of which the trace says none.
+/// Reads a trace to its end. `sizes`: they are asked for, and this is the size of a value of which the trace says none.
 ///
 /// # Errors
 /// As the reader.
@@ -37,12 +37,17 @@ pub fn survey(reader: &mut dyn Reader, sizes: Option<u64>) -> Result<Survey, Err
             None => {
                 keys.insert(request.key);
             }
-            Some(value_bytes) => {
-                let size = request.size.unwrap_or(value_bytes).max(1);
+            Some(_) => {
+                let size = request.size.map_or(0, |size| size.max(1));
                 let kept = largest.entry(request.key).or_default();
                 *kept = size.max(*kept);
             }
         }
+    }
+    if let Some(value_bytes) = sizes {
+        // Those of which no request says a size.
+        let unknown = largest.values_mut().filter(|size| **size == 0);
+        unknown.for_each(|size| *size = value_bytes.max(1));
     }
     survey.unique = (keys.len() + largest.len()) as u64;
     survey.smallest_bytes = largest.values().copied().min().unwrap_or(0);

@@ -246,6 +246,59 @@ fn a_capture_of_monitor_is_replayed_with_its_writes() {
 }
 
 #[test]
+fn a_capture_of_monitor_has_the_sizes_of_what_was_written() {
+    let line = |number: u32, command: &str| format!("{number}.0 [0 127.0.0.1:1] {command}\n");
+    let set = |key: &str, length: usize| format!("\"SET\" \"{key}\" \"{}\"", "x".repeat(length));
+    let text = [
+        "\"GET\" \"a\"".to_owned(), // 100 bytes by default: nobody has said so far
+        set("a", 20),
+        "\"GET\" \"a\"".to_owned(),
+        set("b", 80),
+        "\"GET\" \"b\"".to_owned(),
+        "\"GET\" \"a\"".to_owned(),
+    ];
+    let text: String = (1..)
+        .zip(&text)
+        .map(|(n, command)| line(n, command))
+        .collect();
+    let trace = file("monitor-bytes", "capture.log", text.as_bytes());
+    let arguments = ["--format", "monitor", "--mode", "byte", "--fraction", "1"];
+    let arguments = [&[&trace[..], "--json"], &arguments[..]].concat();
+    let row = &rows(&run(&arguments))[0];
+    assert_eq!(row["capacity"], 100, "{row}");
+    assert_eq!(
+        (&row["requests"], &row["hits"]),
+        (&4.into(), &3.into()),
+        "{row}"
+    );
+    assert_eq!(row["byte_hit_ratio"], 0.545_455, "120 of 220: {row}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_is_shown_how_far_it_is() {
+    // Enough for a look at the position.
+    let trace = file("terminal", "many.k.bin", &[7; 8 * 20_000]);
+    let program = env!("CARGO_BIN_EXE_nearcache-replay");
+    // script(1) runs the command in a pseudo-terminal.
+    let shown = Command::new("script")
+        .args([
+            "-qec",
+            &format!("{program} {trace} --entries 10"),
+            "/dev/null",
+        ])
+        .stdin(Stdio::null())
+        .output();
+    // Not every system has it.
+    let Ok(shown) = shown else { return };
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(
+        text.contains("many.k.bin") && text.contains("156.25 KiB"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_table_is_printed_without_json() {
     let trace = file("table", "abc.k.bin", &keys());
     let output = run(&[&trace, "--entries", "1,2", "--policy", "lru"]);

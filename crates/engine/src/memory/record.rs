@@ -176,6 +176,11 @@ impl Header {
         self.flags.retire_unseen()
     }
 
+    /// See [`WatchFlags::is_watched`].
+    pub(crate) fn is_watched(&self) -> bool {
+        self.flags.is_watched()
+    }
+
     /// See [`WatchFlags::take_watched`].
     pub(crate) fn take_watched(&self) -> bool {
         self.flags.take_watched()

@@ -11,10 +11,11 @@
 //! Invariant: `setting` and `mask` are hints that may be read at any time; everything else belongs to
 //! whoever holds the lock, and is plain data that is whole after each step.
 
+use super::fall::Fall;
 use super::shadow::Shadow;
 use super::sketch::Sketch;
 use super::{
-    BUDGET_PER_SHADOW_ENTRY, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_MIN, Random,
+    BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_MIN, RECOVERY, Random,
     SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN, Setting, WARM_UP_DECISIONS,
 };
 use crate::hash::KeyHash;
@@ -54,9 +55,18 @@ impl Score {
         }
     }
 
+    /// So many accesses that hit under every setting.
+    fn note_hits_of_all(&mut self, accesses: f32, decay: f32) {
+        let kept = decay.powf(accesses);
+        // What is left of as many accesses, each decayed by those after it.
+        self.accesses = self.accesses * kept + (1.0 - kept) / (1.0 - decay);
+        self.lead.iter_mut().for_each(|lead| *lead *= kept);
+        self.apart.iter_mut().for_each(|apart| *apart *= kept);
+    }
+
     /// The setting that is ahead of the present one by more than chance.
     fn winner(&self) -> Option<usize> {
-        let (best, lead) = (self.lead.iter().enumerate())
+        let (best, lead) = (self.lead[..RECOVERY].iter().enumerate())
             .max_by(|one, other| one.1.total_cmp(other.1))
             .map(|(setting, lead)| (setting, *lead))?;
         let deviation = self.apart[best].sqrt();
@@ -83,6 +93,9 @@ struct State {
     random: Random,
     scores: [Score; HALF_LIVES.len()],
     decays: [f32; HALF_LIVES.len()],
+    /// The setting that the scores have chosen.
+    chosen: usize,
+    fall: Fall,
     /// One key in 2^this is sampled.
     shift: u32,
     capacity: usize,
@@ -102,14 +115,23 @@ pub(crate) struct Adaptation {
 impl Adaptation {
     /// Entries of each shadow for a budget.
     pub(crate) fn shadow_entries(budget: u64) -> usize {
-        let affordable = (budget / BUDGET_PER_SHADOW_ENTRY) as usize;
-        affordable.clamp(SHADOW_ENTRIES_MIN, SHADOW_ENTRIES_MAX)
+        let affordable = (budget / BUDGET_SHARE) as usize;
+        let per_entry = Self::bytes_of(SHADOW_ENTRIES_MAX) / SHADOW_ENTRIES_MAX;
+        let mut entries = (affordable / per_entry).clamp(SHADOW_ENTRIES_MIN, SHADOW_ENTRIES_MAX);
+        // Tables are as long as a power of two: per entry they may take more than in the largest shadow.
+        while entries > SHADOW_ENTRIES_MIN && Self::bytes_of(entries) > affordable {
+            entries -= 1;
+        }
+        entries
     }
 
     /// Heap bytes for a budget.
     pub(crate) fn bytes(budget: u64) -> usize {
-        let per_entry = Shadow::ENTRY_BYTES * SETTINGS.len() + SKETCH_BYTES_PER_ENTRY;
-        Self::shadow_entries(budget) * per_entry
+        Self::bytes_of(Self::shadow_entries(budget))
+    }
+
+    fn bytes_of(entries: usize) -> usize {
+        SETTINGS.len() * Shadow::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
     }
 
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
@@ -126,6 +148,8 @@ impl Adaptation {
                 random: Random::new(seed),
                 scores: Default::default(),
                 decays: [0.0; HALF_LIVES.len()],
+                chosen: 0,
+                fall: Fall::default(),
                 shift: 0,
                 capacity: 0,
                 until_decision: 0,
@@ -177,14 +201,19 @@ impl Adaptation {
             return;
         };
         let mask = self.mask.0.load(Ordering::Relaxed);
+        state.note_absorbed(samples.absorbed.take());
         for hash in samples.drain() {
             // The mask may have changed since.
-            if hash.0 & mask == 0
-                && let Some(setting) = state.access(hash, self.setting.load(Ordering::Relaxed))
-            {
-                self.setting.store(setting, Ordering::Relaxed);
+            if hash.0 & mask == 0 {
+                state.access(hash);
             }
         }
+        let setting = if state.fall.is_recovering() {
+            RECOVERY
+        } else {
+            state.chosen
+        };
+        self.setting.store(setting, Ordering::Relaxed);
     }
 }
 
@@ -198,34 +227,48 @@ impl State {
         self.decays = HALF_LIVES.map(|turns| 0.5f32.powf(1.0 / (turns * capacity as f32)));
     }
 
-    /// A sampled key is used. The setting to change to, if it is time.
-    fn access(&mut self, hash: KeyHash, present: usize) -> Option<usize> {
+    /// An L0 answered so many reads, of any key: the real cache would have hit whatever its setting.
+    fn note_absorbed(&mut self, reads: u64) {
+        let accesses = reads as f32 / (1u64 << self.shift) as f32;
+        for (score, decay) in self.scores.iter_mut().zip(self.decays) {
+            score.note_hits_of_all(accesses, decay);
+        }
+    }
+
+    /// A sampled key is used.
+    fn access(&mut self, hash: KeyHash) {
         self.sketch.count(hash, 1);
-        let was_full = self.shadows[present].is_full();
+        let was_full = self.shadows[self.chosen].is_full();
         let mut hits = 0;
         for (number, shadow) in self.shadows.iter_mut().enumerate() {
             hits |= u32::from(shadow.access(hash, &self.sketch, &mut self.random)) << number;
         }
+        let [own, recovering] = [self.chosen, RECOVERY].map(|setting| hits >> setting & 1 != 0);
+        self.fall.note(own, recovering, was_full, self.capacity);
         if !was_full {
-            return None;
+            return;
         }
         for (score, decay) in self.scores.iter_mut().zip(self.decays) {
-            score.note(hits, present, decay);
+            score.note(hits, self.chosen, decay);
         }
         self.until_decision = self.until_decision.saturating_sub(1);
-        if self.until_decision > 0 {
-            return None;
+        if self.until_decision == 0 {
+            self.decide();
         }
+    }
+
+    fn decide(&mut self) {
         self.until_decision = (self.capacity / DECISIONS_PER_TURN).max(8);
         self.decisions = self.decisions.saturating_add(1);
         if self.decisions <= WARM_UP_DECISIONS {
-            return None;
+            return;
         }
-        let winner = self.scores.iter().find_map(Score::winner)?;
-        for score in &mut self.scores {
-            score.compare_with(winner);
+        if let Some(winner) = self.scores.iter().find_map(Score::winner) {
+            for score in &mut self.scores {
+                score.compare_with(winner);
+            }
+            self.chosen = winner;
         }
-        Some(winner)
     }
 }
 
@@ -233,6 +276,8 @@ impl State {
 pub(crate) struct Samples {
     hashes: [Cell<u64>; SAMPLES_MAX],
     len: Cell<usize>,
+    /// Reads that an L0 answered since the last time.
+    absorbed: Cell<u64>,
 }
 
 impl Samples {
@@ -240,6 +285,7 @@ impl Samples {
         Self {
             hashes: [const { Cell::new(0) }; SAMPLES_MAX],
             len: Cell::new(0),
+            absorbed: Cell::new(0),
         }
     }
 
@@ -251,6 +297,11 @@ impl Samples {
             place.set(hash.0);
             self.len.set(self.len.get() + 1);
         }
+    }
+
+    /// An L0 answered so many reads.
+    pub(crate) fn note_absorbed(&self, reads: u64) {
+        self.absorbed.set(self.absorbed.get() + reads);
     }
 
     /// A key was written.
@@ -326,6 +377,23 @@ mod tests {
             "{:?}",
             traffic.adaptation.setting()
         );
+    }
+
+    #[test]
+    fn reads_that_hit_under_every_setting_weigh_the_same_one_by_one_and_together() {
+        let [mut one_by_one, mut together] = [(); 2].map(|()| Score::default());
+        let decay = 0.99;
+        for score in [&mut one_by_one, &mut together] {
+            (0..20).for_each(|_| score.note(0b00110, 0, decay));
+        }
+        (0..50).for_each(|_| one_by_one.note(0b11111, 0, decay));
+        together.note_hits_of_all(50.0, decay);
+        let alike = |one: f32, other: f32| (one - other).abs() < 0.01;
+        assert!(alike(one_by_one.accesses, together.accesses));
+        for setting in 0..SETTINGS.len() {
+            assert!(alike(one_by_one.lead[setting], together.lead[setting]));
+            assert!(alike(one_by_one.apart[setting], together.apart[setting]));
+        }
     }
 
     #[test]

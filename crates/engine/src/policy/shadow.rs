@@ -46,8 +46,15 @@ pub(crate) struct Shadow {
 }
 
 impl Shadow {
-    /// Bytes that one entry takes.
-    pub(crate) const ENTRY_BYTES: usize = size_of::<Node>() + 2 * 2 * size_of::<u16>();
+    /// Bytes that a shadow of at most so many entries takes.
+    pub(crate) const fn bytes(entries_max: usize) -> usize {
+        entries_max * size_of::<Node>() + Self::places(entries_max) * size_of::<u16>()
+    }
+
+    /// Places of the table.
+    const fn places(entries_max: usize) -> usize {
+        (entries_max * 2).next_power_of_two()
+    }
 
     pub(crate) fn new(setting: Setting, entries_max: usize) -> Result<Self, OutOfMemory> {
         let empty = Node {
@@ -65,7 +72,7 @@ impl Shadow {
         let mut shadow = Self {
             setting,
             nodes: heap::slice(entries_max, |_| empty)?,
-            table: heap::slice((entries_max * 2).next_power_of_two(), |_| NOBODY)?,
+            table: heap::slice(Self::places(entries_max), |_| NOBODY)?,
             rings: [ring; RINGS],
             capacity: entries_max,
         };
@@ -135,7 +142,12 @@ impl Shadow {
         } else {
             None
         };
-        let victim = self.hand(PROBATION).or_else(|| self.hand(PROTECTED));
+        let [first, second] = if self.setting.clears_protected {
+            [PROTECTED, PROBATION]
+        } else {
+            [PROBATION, PROTECTED]
+        };
+        let victim = self.hand(first).or_else(|| self.hand(second));
         let leaving = match (candidate, victim) {
             (Some(candidate), Some(victim)) => {
                 let frequency = |node: u16| sketch.frequency(self.nodes[node as usize].hash);

@@ -120,8 +120,18 @@ impl Sketch {
 
     #[inline(always)]
     fn block(&self, bits: u64) -> &Block {
-        let index = ((bits >> 32) * self.blocks.len() as u64) >> 32;
-        &self.blocks[index as usize]
+        &self.blocks[self.block_index(bits)]
+    }
+
+    #[inline]
+    fn block_index(&self, bits: u64) -> usize {
+        (((bits >> 32) * self.blocks.len() as u64) >> 32) as usize
+    }
+
+    /// Which keys share counters: an attacker who knows the seed knows it, too.
+    #[cfg(test)]
+    pub(crate) fn block_of(&self, hash: KeyHash) -> usize {
+        self.block_index(hash.sketch())
     }
 
     /// Word and shift of a key's counter in a row. A row is two words; the very last counter of the
