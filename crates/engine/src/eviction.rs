@@ -138,29 +138,24 @@ impl LockedShard<'_> {
 
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
     /// nobody has to do all of it at once later. Where it has none, contests keep the window as it is;
-    /// it shrinks if its share became much smaller. `charge` is the new entry's; with `in_batches` evictions come some at a time.
+    /// it shrinks if its share became much smaller.
     #[inline(always)]
-    pub(crate) fn settle_window(&mut self, charge: u64, in_batches: bool) {
-        let has_room = self.common.has_room();
-        let some = WINDOW_SLACK_ENTRIES
-            * match self.state.rings.first(Queue::Window) {
-                Some(first) if in_batches => self.records().charge(first),
-                _ => charge,
-            };
-        if self.window_exceeds_share_by(if has_room { 0 } else { some }) {
-            self.shrink_window(has_room, in_batches);
+    pub(crate) fn settle_window(&mut self) {
+        if self.window_is_over_its_share() {
+            self.shrink_window();
         }
     }
 
     #[inline(never)]
-    fn shrink_window(&mut self, has_room: bool, in_batches: bool) {
+    fn shrink_window(&mut self) {
+        let has_room = self.common.has_room();
         for _ in 0..WINDOW_MOVES_PER_INSERT {
             let Some(first) = self.state.rings.first(Queue::Window) else {
                 return;
             };
             // Where sizes differ, small entries may pass while the window is over its share by a large one.
             let charge = self.records().charge(first);
-            let between_batches = if has_room || !in_batches || self.state.sizes.is_mixed() {
+            let between_batches = if has_room || self.state.sizes.is_mixed() {
                 0
             } else {
                 let of_all = self.state.rings.total_bytes() << self.common.layout.shard_bits;

@@ -259,7 +259,7 @@ impl LockedShard<'_> {
         Wheel::leave_out(records, slot);
         fault::point();
         let charge = records.charge_of(slot, slot_bytes);
-        if self.add_charged(new.hash, slot, charge, false).is_err() {
+        if self.add_charged(new.hash, slot, charge).is_err() {
             records.header(slot).retire();
             self.state
                 .pending

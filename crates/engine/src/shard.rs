@@ -261,17 +261,16 @@ impl LockedShard<'_> {
 
     fn add(&mut self, hash: KeyHash, new: Loc) -> Result<(), NeedsRoom> {
         let charge = self.records().charge(new);
-        self.add_charged(hash, new, charge, true)
+        self.add_charged(hash, new, charge)
     }
 
-    /// Adds a record of a key that has none; `in_batches` as for [`Self::settle_window`].
+    /// Adds a record of a key that has none.
     #[inline(always)]
     pub(crate) fn add_charged(
         &mut self,
         hash: KeyHash,
         new: Loc,
         charge: u64,
-        in_batches: bool,
     ) -> Result<(), NeedsRoom> {
         let (common, index) = (self.common, self.index);
         index.insert(&common.allocator, hash, new, self.state.pending.index())?;
@@ -279,7 +278,7 @@ impl LockedShard<'_> {
         let records = common.allocator.records();
         self.state.rings.push(records, Queue::Window, new, charge);
         fault::point();
-        self.settle_window(charge, in_batches);
+        self.settle_window();
         Ok(())
     }
 
