@@ -62,6 +62,7 @@ fn setup(bytes: &mut Unstructured<'_>) -> Result<Setup> {
     };
     Ok(Setup {
         shards: Some(1 << (shards % 2)),
+        alone: shards / 2 % 2 == 1,
         seed: seed as u64,
         // Some clocks are about to wrap around 2^32 ticks.
         first_tick: if start % 4 == 0 {

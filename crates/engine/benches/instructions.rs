@@ -5,18 +5,21 @@
 //! valgrind --tool=callgrind --toggle-collect='instructions::*_counted' PROGRAM hit
 //! ```
 //!
-//! `hit`, `miss`, `overwrite` or `evict`; 100,000 operations each, on 10,000 entries of 16-byte keys and 100-byte values by
+//! `hit`, `miss`, `overwrite`, `evict` or `evict-beside-another` (handle); 100,000 operations each, on 10,000 entries of 16-byte keys and 100-byte values by
 //! Zipf's law. What is counted is the functions that end in `_counted` and all that they call.
 
 mod support;
 
-use nearcache_engine::{Cache, Config, Handle, Ttl};
+use nearcache_engine::{Cache, Clock, Config, Handle, Ttl};
 use std::hint::black_box;
 use support::{Key, VALUE, key, zipf};
 
+const CASES: [&str; 5] = ["hit", "miss", "overwrite", "evict", "evict-beside-another"];
 const ENTRIES: u64 = 10_000;
 const OPERATIONS: usize = 100_000;
 const HOUR: Ttl = Ttl::Millis(3_600_000);
+/// Not the beginning of a turn of the wheel.
+const FIRST_TICK: u64 = 1_000;
 /// About what one entry takes, index and all.
 const ENTRY_BYTES: u64 = 176;
 
@@ -44,23 +47,26 @@ fn writes_counted(handle: &Handle, keys: &[Key]) {
 
 fn main() {
     // `cargo bench` adds arguments of its own.
-    let case = std::env::args()
-        .find(|argument| matches!(argument.as_str(), "hit" | "miss" | "overwrite" | "evict"));
+    let case = std::env::args().find(|argument| CASES.contains(&argument.as_str()));
     let Some(case) = case else {
-        println!("say what is to be counted: hit, miss, overwrite or evict (see the file's head)");
+        println!("say what is to be counted: {CASES:?} (see the file's head)");
         return;
     };
-    let room = if case == "evict" {
+    let room = if case.starts_with("evict") {
         ENTRIES
     } else {
         ENTRIES * 4
     };
+    // The system's clock would count what the wheel does when time passes, more or less of it.
+    let (clock, _) = Clock::manual_from(FIRST_TICK);
     let config = Config {
+        clock,
         seed: Some(1),
         ..Config::new(room * ENTRY_BYTES)
     };
     let cache = Cache::new(config).expect("a valid configuration");
     let handle = cache.handle();
+    let _other = (case == "evict-beside-another").then(|| cache.handle());
     let present: Vec<Key> = (0..ENTRIES).map(key).collect();
     for key in &present {
         handle.set(key, &VALUE, 0, HOUR).expect("there is room");

@@ -164,6 +164,7 @@ impl Engine {
         hash.shard(self.common.layout.shard_bits)
     }
 
+    #[inline(always)]
     pub(crate) fn lock(&self, shard: usize) -> Result<LockedShard<'_>, Poisoned> {
         self.shards[shard]
             .0
@@ -265,6 +266,9 @@ impl Engine {
             && own.expects_overwrite()
             && self.overwrite_in_place(&new, shard, now, own)?
         {
+            return Ok(Some(hash));
+        }
+        if self.store_in_reused(&new, terms, shard, now, own)? {
             return Ok(Some(hash));
         }
         {

@@ -35,9 +35,24 @@ pub(crate) struct ReaderSlot {
     /// 1 if the owner's last write found a record that it could have written over. A hint, the owner's
     /// alone.
     expects_overwrite: AtomicU8,
+    /// See [`Self::take_reuse`]. The owner's alone.
+    reuses_left: AtomicU8,
 }
 
 impl ReaderSlot {
+    /// Whether the owner may put one more record in the slot of another (see `reuse`) before it looks for other room.
+    #[inline(always)]
+    pub(crate) fn take_reuse(&self) -> bool {
+        let left = self.reuses_left.load(Ordering::Relaxed);
+        self.reuses_left
+            .store(left.saturating_sub(1), Ordering::Relaxed);
+        left > 0
+    }
+
+    pub(crate) fn allow_reuses(&self, count: u8) {
+        self.reuses_left.store(count, Ordering::Relaxed);
+    }
+
     pub(crate) fn expects_overwrite(&self) -> bool {
         self.expects_overwrite.load(Ordering::Relaxed) != 0
     }
@@ -85,6 +100,7 @@ impl Epoch {
         let slot = Shared::new(ReaderSlot {
             announced: CacheAligned(AtomicU64::new(QUIESCENT)),
             expects_overwrite: AtomicU8::new(0),
+            reuses_left: AtomicU8::new(0),
         })?;
         let mut slots = lock(&self.slots);
         heap::reserve(&mut slots, 1)?;

@@ -1,48 +1,75 @@
 //! The decisions of W-TinyLFU: who leaves when room is needed. Runs under a shard's lock.
 
 use crate::fault;
-use crate::hash::KeyHash;
 use crate::memory::record::{HITS_MAX, Queue};
 use crate::memory::region::Loc;
+use crate::policy::rings::Hashed;
 use crate::policy::{
-    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Random, Setting,
-    UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX,
-    WINDOW_SLACK_SHARE, admits,
+    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Setting, UNKNOWN_ONE_IN,
+    WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX, WINDOW_SLACK_SHARE,
+    admits,
 };
 use crate::shard::{LockedShard, Reason};
 use crate::victims::Victims;
 
-/// A record and its key's hash, which costs a look at the key.
-type Hashed = (Loc, KeyHash);
+/// What was found when the lines of the next evictions were asked for.
+pub(crate) struct Ahead {
+    window_is_over: bool,
+    /// Likely the record whose turn it is.
+    known: Hashed,
+}
 
 impl LockedShard<'_> {
     /// Evicts until at least `wanted` bytes are unlinked; returns how many were. Zero if the shard
     /// is empty. What has expired goes first.
     pub(crate) fn evict(&mut self, wanted: u64, now: u64) -> u64 {
+        let ahead = self.look_ahead();
+        self.evict_as(ahead, wanted, now)
+    }
+
+    /// As [`Self::evict`]; `ahead` is what [`Self::look_ahead`] has just told.
+    #[inline(always)]
+    pub(crate) fn evict_as(&mut self, mut ahead: Ahead, wanted: u64, now: u64) -> u64 {
         let before = self.state.rings.total_bytes();
         let mut freed = 0;
-        while freed < wanted && self.expire(now, 1) {
+        while freed < wanted && !self.state.wheel.is_idle(now) && self.expire(now, 1) {
             freed = before - self.state.rings.total_bytes();
         }
-        let mut known = None;
+        if freed > 0 && freed < wanted {
+            ahead = self.look_ahead();
+        }
         self.state.hand_steps = 0;
         // Where much was read, moving the hands is the work: what is free by then is a batch.
         while freed < wanted && (freed == 0 || self.state.hand_steps < HAND_STEPS_PER_BATCH) {
-            let ahead = self.look_ahead();
-            match self.evict_once(now, known) {
+            match self.evict_once(&ahead, now) {
                 0 => break,
                 bytes => freed += bytes,
             }
-            known = ahead;
+            if freed < wanted {
+                ahead = self.look_ahead();
+            }
         }
         freed
     }
 
-    /// Asks for the cache lines that the evictions after this one will read: cold memory is what an
-    /// eviction waits for. The next candidate's record was asked for the last time, so its key can
-    /// be hashed now (which is returned, for its turn); the record behind it is asked for now.
-    fn look_ahead(&self) -> Option<Hashed> {
-        let (queue, other) = if self.window_is_over_its_share() {
+    /// Asks for the cache lines that the evictions after the next one will read: cold memory is what an
+    /// eviction waits for. The candidate behind the next one was asked for the last time, so its key can
+    /// be hashed now, for its turn; the record behind it is asked for now.
+    #[inline(always)]
+    pub(crate) fn look_ahead(&mut self) -> Ahead {
+        let ahead = Ahead {
+            window_is_over: self.window_is_over_its_share(),
+            known: self.state.rings.known(),
+        };
+        if let Some(next) = self.prefetch_ahead(ahead.window_is_over) {
+            self.state.rings.note_hash(next);
+        }
+        ahead
+    }
+
+    #[inline(always)]
+    fn prefetch_ahead(&self, window_is_over: bool) -> Option<Hashed> {
+        let (queue, other) = if window_is_over {
             (Queue::Window, Queue::Probation)
         } else {
             (Queue::Probation, Queue::Window)
@@ -60,31 +87,34 @@ impl LockedShard<'_> {
         self.common.sketch.prefetch(hash);
         // SAFETY: the shard's lock is held.
         unsafe { self.index.prefetch(&self.common.allocator, hash) };
+        // What takes its slot will be written there.
+        records.prefetch_payload(next);
         if let Some(after) = rings.next(records, next) {
             records.region().prefetch(after);
         }
         Some((next, hash))
     }
 
-    /// `known` is a record whose hash is known: likely the one whose turn it is.
-    fn evict_once(&mut self, now: u64, known: Option<Hashed>) -> u64 {
-        let is_candidate = self.window_is_over_its_share();
-        let found = if is_candidate {
-            self.hand(Queue::Window, now)
-        } else {
-            None
-        };
-        let Some(found) = found.or_else(|| self.main_victim(now)) else {
-            return 0;
-        };
+    #[inline(always)]
+    fn evict_once(&mut self, ahead: &Ahead, now: u64) -> u64 {
+        let is_candidate = ahead.window_is_over;
+        let mut found = None;
+        if is_candidate {
+            found = self.hand(Queue::Window, now);
+        }
+        if found.is_none() {
+            found = self.main_victim(now);
+        }
         let loc = match found {
-            Hand::Expired(bytes) => return bytes,
-            Hand::At(loc) => loc,
+            None => return 0,
+            Some(Hand::Expired(bytes)) => return bytes,
+            Some(Hand::At(loc)) => loc,
         };
-        let hash = match known {
-            Some((known, hash)) if known == loc => hash,
+        let hash = match ahead.known {
+            (known, hash) if known == loc => hash,
             _ => self.hash_of(loc),
         };
+        debug_assert_eq!(hash, self.hash_of(loc));
         if is_candidate && self.records().header(loc).queue() == Some(Queue::Window) {
             self.contest((loc, hash), now)
         } else {
@@ -109,7 +139,15 @@ impl LockedShard<'_> {
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
     /// nobody has to do all of it at once later. Where it has none, contests keep the window as it is;
     /// it shrinks if its share became much smaller.
+    #[inline(always)]
     pub(crate) fn settle_window(&mut self) {
+        if self.window_is_over_its_share() {
+            self.shrink_window();
+        }
+    }
+
+    #[inline(never)]
+    fn shrink_window(&mut self) {
         let has_room = self.common.has_room();
         for _ in 0..WINDOW_MOVES_PER_INSERT {
             let Some(first) = self.state.rings.first(Queue::Window) else {
@@ -146,7 +184,7 @@ impl LockedShard<'_> {
     /// were read have their hits folded into the sketch and go on: those of probation to protected,
     /// others to the end of their ring. A window that promotes gives the first that was read to
     /// probation, and there is no candidate then.
-    #[inline]
+    #[inline(always)]
     fn hand(&mut self, queue: Queue, now: u64) -> Option<Hand> {
         let loc = self.state.rings.first(queue)?;
         let header = self.records().header(loc);
@@ -262,6 +300,7 @@ impl LockedShard<'_> {
     }
 
     /// The next to go from the main space, or from the window if there is nothing else.
+    #[inline(never)]
     fn main_victim(&mut self, now: u64) -> Option<Hand> {
         let [first, second] = self.main_queues();
         for queue in [first, second, Queue::Window] {
@@ -274,21 +313,46 @@ impl LockedShard<'_> {
 
     /// A candidate leaves the window: it takes the place of victims at the hand of probation if the
     /// present setting says so, otherwise it goes.
+    #[inline(always)]
     fn contest(&mut self, (candidate, hash): Hashed, now: u64) -> u64 {
-        // Probation may have emptied into protected.
-        let met = self
-            .main_queues()
-            .into_iter()
-            .find_map(|queue| Some((queue, self.hand(queue, now)?)));
-        let (queue, first) = match met {
-            Some((_, Hand::Expired(bytes))) => return bytes,
-            Some((queue, Hand::At(first))) => (queue, first),
+        let [mut queue, other] = self.main_queues();
+        let mut met = self.hand(queue, now);
+        if met.is_none() {
+            // Probation may have emptied into protected.
+            queue = other;
+            met = self.hand(queue, now);
+        }
+        let first = match met {
+            Some(Hand::Expired(bytes)) => return bytes,
+            Some(Hand::At(first)) => first,
             // There is no main space yet.
             None => return self.remove(hash, candidate, Reason::Evicted),
         };
-        let [charge, of_first] = [candidate, first].map(|loc| self.records().charge(loc));
-        self.state.sizes.note(charge, of_first);
+        if self.records().have_equal_lengths(candidate, first) {
+            self.state.sizes.note_equal();
+        } else {
+            self.note_sizes(candidate, first);
+        }
         let frequency = self.common.sketch.frequency(hash);
+        let is_mixed = self.state.sizes.is_mixed();
+        // Where sizes shift, those of yesterday must not outlast those of today.
+        if frequency == 0 && !is_mixed && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN) {
+            return self.remove_here(hash, candidate, Reason::Refused);
+        }
+        self.weigh((candidate, hash), frequency, queue)
+    }
+
+    #[inline(never)]
+    fn note_sizes(&mut self, candidate: Loc, first: Loc) {
+        let charge = self.records().charge(candidate);
+        let of_first = self.records().charge(first);
+        self.state.sizes.note(charge, of_first);
+    }
+
+    /// As [`Self::contest`], where the candidate and its victims are compared.
+    #[inline(never)]
+    fn weigh(&mut self, (candidate, hash): Hashed, frequency: u32, queue: Queue) -> u64 {
+        let charge = self.records().charge(candidate);
         match self.losers_to(queue, charge, frequency) {
             Some(victims) => self.replace_victims(candidate, &victims),
             None => self.remove(hash, candidate, Reason::Refused),
@@ -297,12 +361,7 @@ impl LockedShard<'_> {
 
     /// Those who go for a candidate of this charge and frequency, if it is admitted.
     fn losers_to(&mut self, queue: Queue, charge: u64, frequency: u32) -> Option<Victims> {
-        let is_turned_away = |random: &mut Random| !random.next().is_multiple_of(UNKNOWN_ONE_IN);
         let is_mixed = self.state.sizes.is_mixed();
-        // Where sizes shift, those of yesterday must not outlast those of today.
-        if frequency == 0 && !is_mixed && is_turned_away(&mut self.state.random) {
-            return None;
-        }
         let admission = self.setting().admission;
         let objective = self.common.layout.objective;
         let victims = match admission {

@@ -40,7 +40,12 @@ pub(crate) struct Wheel {
     /// The unit that is being worked off.
     unit: u64,
     entries: u64,
+    /// Unit and slot of what was filed last: most lives are as long as the one before. Holds until `unit` moves.
+    recent: (u64, usize),
 }
+
+/// No unit: none is that far.
+const NO_UNIT: u64 = u64::MAX;
 
 /// What became due.
 pub(crate) enum Due {
@@ -61,6 +66,7 @@ impl Wheel {
             occupied: [0; LEVELS],
             unit: now >> UNIT_SHIFT,
             entries: 0,
+            recent: (NO_UNIT, 0),
         })
     }
 
@@ -72,16 +78,21 @@ impl Wheel {
         self.occupied = [0; LEVELS];
         self.unit = now >> UNIT_SHIFT;
         self.entries = 0;
+        self.recent = (NO_UNIT, 0);
     }
 
     /// Bytes that a wheel takes beside the records.
     pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<(u32, u32)>();
 
     /// Files a record that expires at a tick.
+    #[inline(always)]
     pub(crate) fn file(&mut self, records: &Records, loc: Loc, expires_at: u64) {
         // The slot after the one that holds the tick: when it comes up the tick has passed.
         let unit = ((expires_at >> UNIT_SHIFT) + 1).max(self.unit);
-        let slot = self.slot_for(unit);
+        if self.recent.0 != unit {
+            self.recent = (unit, self.slot_for(unit));
+        }
+        let slot = self.recent.1;
         let last = self.slots[slot].1;
         let header = records.header(loc);
         header.wheel.prev.store(last, Ordering::Relaxed);
@@ -112,6 +123,7 @@ impl Wheel {
     }
 
     /// Takes a record out, if it is in.
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, records: &Records, loc: Loc) {
         let header = records.header(loc);
         let next = header.wheel.next.load(Ordering::Relaxed);
@@ -148,6 +160,16 @@ impl Wheel {
         }
     }
 
+    /// Whether [`Self::next_due`] has nothing to tell; it may have nothing all the same if not.
+    #[inline(always)]
+    pub(crate) fn is_idle(&self, now: u64) -> bool {
+        let slot = self.unit % SLOTS as u64;
+        // Where a turn of the finest level begins coarser slots come up, too.
+        self.unit >= now >> UNIT_SHIFT
+            && self.occupied[0] >> slot & 1 == 0
+            && (slot != 0 || self.first_of_unit().is_none())
+    }
+
     /// The next record whose slot has come up by the tick `now`. The caller unlinks it and either
     /// drops it, or files it again if it lives on (its level was coarser than its remaining life,
     /// or its life was extended).
@@ -160,6 +182,7 @@ impl Wheel {
             if self.unit >= present {
                 return Due::Nothing;
             }
+            self.recent = (NO_UNIT, 0);
             self.unit = self.next_unit(present);
             fault::point();
         }
@@ -167,12 +190,12 @@ impl Wheel {
 
     /// A record of the slots that come up at the current unit, coarse levels first.
     fn first_of_unit(&self) -> Option<Loc> {
-        (0..LEVELS).rev().find_map(|level| {
-            let shift = SLOT_BITS * level as u32;
-            let comes_up = self.unit & ((1 << shift) - 1) == 0;
-            let slot = level * SLOTS + (self.unit >> shift) as usize % SLOTS;
+        // A slot of a level comes up when all levels below begin a turn: mostly only the finest.
+        let coarsest = (self.unit.trailing_zeros() / SLOT_BITS).min(LEVELS as u32 - 1);
+        (0..=coarsest).rev().find_map(|level| {
+            let slot = level as usize * SLOTS + (self.unit >> (SLOT_BITS * level)) as usize % SLOTS;
             let first = Loc(self.slots[slot].0);
-            (comes_up && !first.is_sentinel()).then_some(first)
+            (!first.is_sentinel()).then_some(first)
         })
     }
 
@@ -189,6 +212,7 @@ impl Wheel {
         }
     }
 
+    #[inline(never)]
     fn slot_for(&self, unit: u64) -> usize {
         // The level on which the two times differ by less than a turn: at most one above that of their distance.
         let distance = unit - self.unit;
@@ -205,6 +229,7 @@ impl Wheel {
         (LEVELS - 1) * SLOTS + ((self.unit >> shift) as usize + SLOTS - 1) % SLOTS
     }
 
+    #[inline(always)]
     fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
         if loc.is_sentinel() {
             self.slots[loc.0 as usize - 1].0 = next;
@@ -217,6 +242,7 @@ impl Wheel {
         }
     }
 
+    #[inline(always)]
     fn set_prev(&mut self, records: &Records, loc: Loc, prev: u32) {
         if loc.is_sentinel() {
             self.slots[loc.0 as usize - 1].1 = prev;

@@ -77,6 +77,8 @@ mod prehashed;
 #[cfg(not(loom))]
 mod repair;
 #[cfg(not(loom))]
+mod reuse;
+#[cfg(not(loom))]
 mod room;
 #[cfg(not(loom))]
 mod shard;

@@ -105,6 +105,49 @@ fn loom_a_value_is_written_in_place_only_while_nobody_reads() {
     });
 }
 
+/// `LockedShard::reuse` against `Engine::register_reader` and `Handle::drop`: a slot is filled anew only while
+/// nobody reads what lay there, and who finds the new entry there sees all of it.
+#[test]
+fn loom_a_slot_is_reused_only_while_nobody_reads() {
+    const NOTHING: u32 = 0;
+    loom::model(|| {
+        // The entry that the index leads to, and its slot.
+        let shared = Arc::new((
+            Epoch::new(),
+            Mutex::new(()),
+            AtomicU32::new(1),
+            Watched::new(1),
+        ));
+        let own = shared.0.register().unwrap();
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (epoch, shard, index, slot) = &*shared;
+                let own = epoch.register().unwrap();
+                drop(lock(shard));
+                {
+                    let _pin = epoch.pin(&own);
+                    let found = index.load(Ordering::Acquire);
+                    if found != NOTHING {
+                        assert_eq!(slot.read(), found);
+                    }
+                }
+                epoch.unregister(&own);
+            })
+        };
+        let (epoch, shard, index, slot) = &*shared;
+        for next in 2..4 {
+            let _shard = lock(shard);
+            if epoch.is_only_reader(&own) {
+                index.store(NOTHING, Ordering::Release);
+                slot.write(next);
+                index.store(next, Ordering::Release);
+            }
+        }
+        reader.join().unwrap();
+    });
+}
+
 /// `LockedShard::touch` against `get_watched` and `Value::expiry_tick`; another L0 has marked the record
 /// before, or is just doing so.
 #[test]

@@ -18,6 +18,7 @@ use crate::epoch::ReaderSlot;
 use crate::error::Error;
 use crate::fault;
 use crate::memory::record::NewRecord;
+use crate::memory::region::Loc;
 use crate::shard::LockedShard;
 use crate::state::VERSION_MASK;
 
@@ -54,9 +55,12 @@ impl LockedShard<'_> {
         // As a reader would: it has the value's lines fetched.
         // SAFETY: the shard's lock is held.
         let found = unsafe { self.index.find_live(allocator, new.hash, new.key, now) };
-        let Some(loc) = found else {
-            return false;
-        };
+        found.is_some_and(|loc| self.overwrite_at(loc, new, now))
+    }
+
+    /// As [`Self::overwrite_in_place`], where the key's live record is known.
+    #[inline(always)]
+    pub(crate) fn overwrite_at(&mut self, loc: Loc, new: &NewRecord<'_>, now: u64) -> bool {
         let records = self.common.allocator.records();
         let header = records.header(loc);
         if !records.fits_in_place(header, new.value) {

@@ -23,6 +23,7 @@ impl LockedShard<'_> {
         self.state.pending.recount(allocator);
         let mut pending = heap::collect(self.state.pending.iter(allocator))?;
         pending.sort_unstable();
+        self.state.reuse_bytes = 0;
         self.settle_in_hand(&pending);
         self.finish_reaping(&pending)?;
         let now = common.clock.now();

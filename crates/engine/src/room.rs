@@ -83,10 +83,19 @@ impl Engine {
     /// are mixed; a slot that is a little too large wastes less. From a whole page's worth on the slots
     /// are left for compaction, which can do better.
     fn borrow_larger_slot(&self, class: Class) -> Option<Loc> {
+        self.larger_classes(class)
+            .find_map(|larger| self.common.allocator.allocate(larger, Purpose::WithinClass))
+    }
+
+    /// Whether [`Self::borrow_larger_slot`] would find one. A hint.
+    pub(crate) fn could_borrow(&self, class: Class) -> bool {
+        self.larger_classes(class)
+            .any(|larger| self.common.allocator.has_free_slots(larger))
+    }
+
+    /// The classes that a new record of a class may borrow from.
+    fn larger_classes(&self, class: Class) -> impl Iterator<Item = Class> + '_ {
         let classes = &self.records().classes;
-        if classes.use_of(class) != Use::Record {
-            return None;
-        }
         // Where pages are few, a page is too much to wait for until it is empty.
         let pages_are_few = self.common.layout.page_count < PAGES_FEW;
         let bytes = classes.slot_bytes(class);
@@ -95,13 +104,14 @@ impl Engine {
         } else {
             bytes + bytes / BORROW_SHARE
         };
+        let is_record = move |class: &Class| classes.use_of(*class) == Use::Record;
         (class.0 + 1..)
             .map(Class)
-            .take_while(|larger| {
-                classes.use_of(*larger) == Use::Record && classes.slot_bytes(*larger) <= bytes_max
+            // Chunks and blocks borrow nothing.
+            .take_while(move |larger| {
+                is_record(&class) && is_record(larger) && classes.slot_bytes(*larger) <= bytes_max
             })
-            .filter(|larger| pages_are_few || self.common.allocator.has_stray_slots(*larger))
-            .find_map(|larger| self.common.allocator.allocate(larger, Purpose::WithinClass))
+            .filter(move |larger| pages_are_few || self.common.allocator.has_stray_slots(*larger))
     }
 
     /// The index of a shard has no room to grow: frees a page for it.
@@ -223,14 +233,30 @@ impl Engine {
 
     /// A shard, or a random other one if that has more. One lock at a time.
     fn fuller_shard(&self, shard: usize) -> Result<usize, Error> {
-        let (bytes, other) = {
-            let mut locked = self.lock(shard)?;
-            let other = locked.state.random.next() % self.shards.len() as u64;
-            (locked.state.rings.total_bytes(), other as usize)
-        };
-        let has_more = |other: LockedShard<'_>| other.state.rings.total_bytes() > bytes;
-        let other_has_more = other != shard && self.lock(other).is_ok_and(has_more);
+        let (bytes, other) = self.rival(shard)?;
+        let other_has_more = other != shard && self.holds_more(other, bytes);
         Ok(if other_has_more { other } else { shard })
+    }
+
+    /// What a shard's entries are charged, and another shard, chosen at random, to be compared with it. The same if it is
+    /// the only one.
+    pub(crate) fn rival(&self, shard: usize) -> Result<(u64, usize), Poisoned> {
+        let mut locked = self.lock(shard)?;
+        let shards = self.shards.len();
+        let distance = match shards {
+            1 => 0,
+            _ => 1 + locked.state.random.next() as usize % (shards - 1),
+        };
+        Ok((
+            locked.state.rings.total_bytes(),
+            (shard + distance) % shards,
+        ))
+    }
+
+    /// Whether a shard's entries are charged more than so much.
+    pub(crate) fn holds_more(&self, shard: usize, charges: u64) -> bool {
+        let has_more = |locked: LockedShard<'_>| locked.state.rings.total_bytes() > charges;
+        self.lock(shard).is_ok_and(has_more)
     }
 
     /// The chosen shard was empty: goes through the others until one gives something.

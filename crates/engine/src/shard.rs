@@ -48,7 +48,7 @@ const _: () = assert!(size_of::<Shard>() + Wheel::BYTES <= SHARD_OVERHEAD_BYTES)
 /// What the lock guards.
 pub(crate) struct ShardState {
     pub(crate) rings: Rings,
-    wheel: Wheel,
+    pub(crate) wheel: Wheel,
     pub(crate) counts: WriteCounts,
     pub(crate) random: Random,
     pub(crate) sizes: SizeMix,
@@ -58,6 +58,9 @@ pub(crate) struct ShardState {
     pub(crate) last_version: u32,
     /// Entries that the hands passed over in this batch of evictions.
     pub(crate) hand_steps: usize,
+    /// The next record of so many bytes that is removed leaves its slot to the writer (see `reuse`), as
+    /// `in_hand.coming`. Zero: none does.
+    pub(crate) reuse_bytes: u64,
     /// What the limit was told that this shard holds.
     reported: u64,
     pub(crate) in_hand: InHand,
@@ -67,7 +70,7 @@ pub(crate) struct ShardState {
 /// not sure who has them. Set before the first step, taken back after the last.
 #[derive(Clone, Copy)]
 pub(crate) struct InHand {
-    /// Filled, on its way into the index.
+    /// Filled, on its way into the index; or a slot that was taken from the index' last record to be filled.
     pub(crate) coming: Loc,
     /// On its way from the index to `pending`.
     pub(crate) going: Loc,
@@ -118,6 +121,7 @@ impl Shard {
                 doomed: VecDeque::new(),
                 last_version: 0,
                 hand_steps: 0,
+                reuse_bytes: 0,
                 reported: 0,
                 in_hand: InHand::NOTHING,
             }),
@@ -125,6 +129,7 @@ impl Shard {
     }
 
     /// `index` is this shard's.
+    #[inline(always)]
     pub(crate) fn lock<'a>(
         &'a self,
         common: &'a Common,
@@ -255,12 +260,23 @@ impl LockedShard<'_> {
     }
 
     fn add(&mut self, hash: KeyHash, new: Loc) -> Result<(), NeedsRoom> {
+        let charge = self.records().charge(new);
+        self.add_charged(hash, new, charge)
+    }
+
+    /// Adds a record of a key that has none.
+    #[inline(always)]
+    pub(crate) fn add_charged(
+        &mut self,
+        hash: KeyHash,
+        new: Loc,
+        charge: u64,
+    ) -> Result<(), NeedsRoom> {
         let (common, index) = (self.common, self.index);
         index.insert(&common.allocator, hash, new, self.state.pending.index())?;
         fault::point();
         let records = common.allocator.records();
-        let bytes = records.charge(new);
-        self.state.rings.push(records, Queue::Window, new, bytes);
+        self.state.rings.push(records, Queue::Window, new, charge);
         fault::point();
         self.settle_window();
         Ok(())
@@ -295,7 +311,8 @@ impl LockedShard<'_> {
     }
 
     /// Tells the limit, if there is one, what this shard holds now.
-    fn report(&mut self) {
+    #[inline]
+    pub(crate) fn report(&mut self) {
         if let Some(bound) = &self.common.bound {
             let state = &mut *self.state;
             let holds = state.rings.total_bytes();
@@ -335,7 +352,8 @@ impl LockedShard<'_> {
         self.state.in_hand.going = Loc::NONE;
     }
 
-    fn file(&mut self, loc: Loc, now: u64) {
+    #[inline]
+    pub(crate) fn file(&mut self, loc: Loc, now: u64) {
         let records = self.common.allocator.records();
         if let Some(tick) = records.header(loc).expiry().tick(now) {
             self.state.wheel.file(records, loc, tick);
@@ -344,6 +362,12 @@ impl LockedShard<'_> {
 
     /// Removes a live record; returns its charge.
     pub(crate) fn remove(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
+        self.remove_here(hash, loc, reason)
+    }
+
+    /// As [`Self::remove`], where it is worth to be compiled in place.
+    #[inline(always)]
+    pub(crate) fn remove_here(&mut self, hash: KeyHash, loc: Loc, reason: Reason) -> u64 {
         let common = self.common;
         let records = common.allocator.records();
         self.state.in_hand.going = loc;
@@ -352,22 +376,38 @@ impl LockedShard<'_> {
             .remove(&common.allocator, hash, loc, self.state.pending.index());
         debug_assert!(removed);
         fault::point();
-        let (bytes, occupied) = (records.charge(loc), records.occupied(loc));
+        let occupied = records.occupied(loc);
+        let bytes = records.charge_of(loc, occupied);
         if let Some(queue) = records.header(loc).queue() {
             self.state.rings.unlink(records, queue, loc, bytes);
         }
         fault::point();
         self.state.wheel.unlink(records, loc);
         fault::point();
-        if records.header(loc).retire() {
+        let is_reused = occupied == self.state.reuse_bytes;
+        let was_watched = if is_reused {
+            records.header(loc).retire_unseen()
+        } else {
+            records.header(loc).retire()
+        };
+        if was_watched {
             fault::point();
             self.log_change(loc);
         }
         fault::point();
-        self.state
-            .pending
-            .push(&common.allocator, loc, occupied, false);
-        self.state.in_hand.going = Loc::NONE;
+        if is_reused {
+            self.state.reuse_bytes = 0;
+            // At once: it is never on both ways.
+            self.state.in_hand = InHand {
+                coming: loc,
+                ..InHand::NOTHING
+            };
+        } else {
+            self.state
+                .pending
+                .push(&common.allocator, loc, occupied, false);
+            self.state.in_hand.going = Loc::NONE;
+        }
         fault::point();
         let counts = &mut self.state.counts;
         match reason {

@@ -66,6 +66,14 @@ impl WatchFlags {
         self.0.fetch_or(RETIRED, Ordering::AcqRel) & WATCHED != 0
     }
 
+    /// As [`Self::retire`], for a record that nobody else can look at now.
+    pub(crate) fn retire_unseen(&self) -> bool {
+        // Relaxed, no read-modify-write: nobody is there to race with.
+        let flags = self.0.load(Ordering::Relaxed);
+        self.0.store(flags | RETIRED, Ordering::Relaxed);
+        flags & WATCHED != 0
+    }
+
     /// The life of a record has been cut short, or eviction wants to hear of its reads again: true if an
     /// L0 holds a copy, which must be told. The mark is taken off; whoever reads it again sets it anew.
     pub(crate) fn take_watched(&self) -> bool {

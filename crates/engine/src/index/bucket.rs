@@ -94,6 +94,7 @@ impl Bucket {
         (empty != 0).then(|| (empty.trailing_zeros() / TAG_BITS) as usize)
     }
 
+    #[inline(always)]
     fn set_tag(&self, slot: usize, tag: u8) {
         let control = self.control.load(Ordering::Relaxed);
         let shift = slot as u32 * TAG_BITS;
@@ -104,6 +105,7 @@ impl Bucket {
     }
 
     /// Puts an entry into an empty slot.
+    #[inline(always)]
     fn fill(&self, slot: usize, tag: u8, word: SlotWord) {
         // Release: partner of the acquire in `find`.
         self.slots[slot].store(word.0, Ordering::Release);
@@ -258,6 +260,7 @@ fn insert_behind(buckets: &[Bucket], home: usize, tag: u8, word: SlotWord, reach
 }
 
 /// Counts an entry that lies in bucket `at` in all buckets from its home to there.
+#[inline(always)]
 fn add_passed_between(buckets: &[Bucket], home: usize, at: usize, delta: i64) {
     let mut bucket = home;
     while bucket != at {
@@ -274,6 +277,7 @@ pub(crate) fn replace(buckets: &[Bucket], position: Position, word: SlotWord) {
 }
 
 /// Empties a slot. Under the shard's lock.
+#[inline(always)]
 pub(crate) fn remove(buckets: &[Bucket], position: Position) {
     let line = &buckets[position.bucket];
     let word = SlotWord(line.slots[position.slot].load(Ordering::Relaxed));

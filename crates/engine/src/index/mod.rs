@@ -208,6 +208,7 @@ impl Index {
     }
 
     /// The place of a record that is in the index. Under the shard's lock.
+    #[inline(always)]
     fn place_of(&self, allocator: &Allocator, hash: KeyHash, loc: Loc) -> Option<Place> {
         self.place_by(allocator, hash, |found| found == loc)
     }
@@ -244,6 +245,7 @@ impl Index {
 
     /// Adds a record whose key is not in the index, splitting its segment if it must. Under the
     /// shard's lock. What the split took out of use is added to `retired`.
+    #[inline(always)]
     pub(crate) fn insert(
         &self,
         allocator: &Allocator,
@@ -276,6 +278,7 @@ impl Index {
     }
 
     /// Removes a record. Under the shard's lock. False if it is not in the index.
+    #[inline(always)]
     pub(crate) fn remove(
         &self,
         allocator: &Allocator,

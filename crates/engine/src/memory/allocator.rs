@@ -428,6 +428,18 @@ impl Allocator {
             .map(|(_, class)| class)
     }
 
+    /// Whether a new record of a class would find neither a free slot nor a page. A hint.
+    #[inline(always)]
+    pub(crate) fn is_exhausted(&self, class: Class) -> bool {
+        !self.has_free_slots(class) && self.pages_for_entries() == 0
+    }
+
+    /// Whether a class has free slots. A hint.
+    #[inline(always)]
+    pub(crate) fn has_free_slots(&self, class: Class) -> bool {
+        self.free_slots[class.0 as usize].load(Ordering::Relaxed) > 0
+    }
+
     /// Whether a class has free slots, but fewer than one of its pages holds. A hint.
     pub(crate) fn has_stray_slots(&self, class: Class) -> bool {
         let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed);

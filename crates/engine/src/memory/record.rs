@@ -170,6 +170,12 @@ impl Header {
         self.flags.retire()
     }
 
+    /// As [`Self::retire`], where nobody but the caller can be looking at the record.
+    pub(crate) fn retire_unseen(&self) -> bool {
+        self.mark_unfilled();
+        self.flags.retire_unseen()
+    }
+
     /// See [`WatchFlags::is_watched`].
     pub(crate) fn is_watched(&self) -> bool {
         self.flags.is_watched()
@@ -263,6 +269,16 @@ impl Records {
         }
     }
 
+    /// As [`Self::charge`], where it is known what the record occupies.
+    #[inline(always)]
+    pub(crate) fn charge_of(&self, loc: Loc, occupied: u64) -> u64 {
+        match self.unit {
+            Unit::Bytes => occupied,
+            Unit::Entries => 1,
+            Unit::Weight => self.weight(loc),
+        }
+    }
+
     #[inline(never)]
     fn weight(&self, loc: Loc) -> u64 {
         let header = self.header(loc);
@@ -337,6 +353,33 @@ impl Records {
         }
         // SAFETY: as the caller promises.
         unsafe { self.fill_chunks(loc, chunks, new) };
+    }
+
+    /// Bytes of the slot that a new record gets, if it is a short one.
+    #[inline(always)]
+    pub(crate) fn short_slot_bytes(&self, new: &NewRecord<'_>) -> Option<usize> {
+        let bytes = HEADER_BYTES + new.key.len() + new.value.len();
+        (bytes <= self.classes.slot_bytes_max()).then(|| self.classes.record_bytes(bytes))
+    }
+
+    /// A slot passes from a record that nobody can reach any more to the next one.
+    #[inline(always)]
+    pub(crate) fn recycle(&self, loc: Loc, slot_bytes: usize) {
+        if cfg!(any(debug_assertions, nearcache_asan)) {
+            self.poison(loc, slot_bytes);
+            super::asan::permit(self.region.at(loc), slot_bytes);
+        }
+    }
+
+    /// Whether two records have keys and values of the same lengths. In units other than weight their charges are the
+    /// same then.
+    #[inline(always)]
+    pub(crate) fn have_equal_lengths(&self, one: Loc, other: Loc) -> bool {
+        let lengths = |loc| {
+            let header = self.header(loc);
+            (header.key_len(), header.value_len())
+        };
+        self.unit != Unit::Weight && lengths(one) == lengths(other)
     }
 
     /// Whether two records are short and occupy the same.

@@ -73,6 +73,11 @@ impl SizeMix {
         self.0 = self.0 << 1 | u32::from(differs);
     }
 
+    /// As [`Self::note`], where the two are known to be equal.
+    pub(crate) fn note_equal(&mut self) {
+        self.0 <<= 1;
+    }
+
     pub(crate) fn is_mixed(&self) -> bool {
         self.0.count_ones() >= Self::CONTESTS_MIN
     }

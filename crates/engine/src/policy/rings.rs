@@ -7,6 +7,7 @@
 //! Guarded by the shard's lock.
 
 use crate::fault;
+use crate::hash::KeyHash;
 use crate::memory::record::{Queue, Records};
 use crate::memory::region::Loc;
 use crate::sync::Ordering;
@@ -20,17 +21,23 @@ struct Ring {
     bytes: u64,
 }
 
+/// A record and its key's hash, which costs a look at the key.
+pub(crate) type Hashed = (Loc, KeyHash);
+
 /// See the module's documentation.
-#[derive(Default)]
 pub(crate) struct Rings {
     rings: [Ring; 3],
     /// Bytes of all three.
     total_bytes: u64,
+    /// A record whose hash was needed before its turn came. Forgotten when the record leaves the rings.
+    known: Hashed,
 }
 
 fn index(queue: Queue) -> usize {
     queue as usize - 1
 }
+
+const NOBODY: Hashed = (Loc::NONE, KeyHash(0));
 
 /// The location that stands for a ring's end.
 fn sentinel(queue: Queue) -> u32 {
@@ -39,12 +46,32 @@ fn sentinel(queue: Queue) -> u32 {
 
 impl Rings {
     pub(crate) fn new() -> Self {
-        let mut rings = Self::default();
-        for queue in Queue::ALL {
-            let ring = &mut rings.rings[index(queue)];
-            (ring.first, ring.last) = (sentinel(queue), sentinel(queue));
+        let empty = |queue| Ring {
+            first: sentinel(queue),
+            last: sentinel(queue),
+            ..Ring::default()
+        };
+        Self {
+            rings: Queue::ALL.map(empty),
+            total_bytes: 0,
+            known: NOBODY,
         }
-        rings
+    }
+
+    /// The record that [`Self::note_hash`] was last told of, if it is still in a ring.
+    pub(crate) fn known(&self) -> Hashed {
+        self.known
+    }
+
+    /// Keeps the hash of a record that is in a ring.
+    pub(crate) fn note_hash(&mut self, known: Hashed) {
+        self.known = known;
+    }
+
+    fn forget_hash(&mut self, loc: Loc) {
+        if self.known.0 == loc {
+            self.known = NOBODY;
+        }
     }
 
     pub(crate) fn bytes(&self, queue: Queue) -> u64 {
@@ -72,11 +99,13 @@ impl Rings {
     }
 
     /// Puts a record last, which occupies so many bytes. It becomes visible to whoever walks its page.
+    #[inline(always)]
     pub(crate) fn push(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         self.link_last(records, queue, loc, bytes);
         self.total_bytes += bytes;
     }
 
+    #[inline(always)]
     fn link_last(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         let header = records.header(loc);
         let last = self.rings[index(queue)].last;
@@ -95,11 +124,14 @@ impl Rings {
     }
 
     /// Takes a record of so many bytes out of its ring.
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
+        self.forget_hash(loc);
         self.take_out(records, queue, loc, bytes);
         self.total_bytes -= bytes;
     }
 
+    #[inline(always)]
     fn take_out(&mut self, records: &Records, queue: Queue, loc: Loc, bytes: u64) {
         let header = records.header(loc);
         let prev = header.ring.prev.load(Ordering::Relaxed);
@@ -122,6 +154,7 @@ impl Rings {
         (old, old_bytes): (Loc, u64),
         (new, new_bytes): (Loc, u64),
     ) {
+        self.forget_hash(old);
         let (from, to) = (records.header(old), records.header(new));
         let prev = from.ring.prev.load(Ordering::Relaxed);
         let next = from.ring.next.load(Ordering::Relaxed);

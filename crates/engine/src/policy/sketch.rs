@@ -90,6 +90,7 @@ impl Sketch {
     }
 
     /// The estimated number of recent uses, 0 to [`COUNT_MAX`].
+    #[inline(always)]
     pub(crate) fn frequency(&self, hash: KeyHash) -> u32 {
         let bits = hash.sketch();
         let block = self.block(bits);
@@ -98,7 +99,7 @@ impl Sketch {
     }
 
     /// The least of a key's counters in its block.
-    #[inline]
+    #[inline(always)]
     fn least(block: &Block, bits: u64) -> u64 {
         let mut least = COUNT_MAX;
         for row in 0..ROWS {
@@ -117,7 +118,7 @@ impl Sketch {
         prefetch_line(std::ptr::from_ref(self.block(hash.sketch())).cast());
     }
 
-    #[inline]
+    #[inline(always)]
     fn block(&self, bits: u64) -> &Block {
         &self.blocks[self.block_index(bits)]
     }
@@ -135,7 +136,7 @@ impl Sketch {
 
     /// Word and shift of a key's counter in a row. A row is two words; the very last counter of the
     /// block is not one.
-    #[inline]
+    #[inline(always)]
     fn counter(bits: u64, row: usize) -> (usize, u32) {
         let chosen = bits >> (row * CHOICE_BITS) & ((1 << CHOICE_BITS) - 1);
         let counters = COUNTERS_PER_ROW - u64::from(row == ROWS - 1);
@@ -146,7 +147,7 @@ impl Sketch {
     }
 
     /// Halves a block as often as generations have passed since it was last used.
-    #[inline]
+    #[inline(always)]
     fn age(&self, block: &Block) {
         let now = self.generation.load(Ordering::Relaxed) & 15;
         let last = block.0[WORDS_PER_BLOCK - 1].load(Ordering::Relaxed);

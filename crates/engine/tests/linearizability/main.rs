@@ -25,6 +25,9 @@ use nearcache_engine::{Cache, Clock, Config, ManualClock, TICK_MS, Ttl};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+/// Bytes of a value beside those that are checked, at most.
+const OTHERS_BYTES_MAX: usize = 300;
+
 struct Scenario {
     name: &'static str,
     rounds: u64,
@@ -35,6 +38,8 @@ struct Scenario {
     expiring: bool,
     /// Keys beside those that are checked, so that there is always something to evict.
     others: usize,
+    /// Bytes of those keys' values.
+    others_len: fn(&mut Rng) -> usize,
     /// After about how many operations a thread takes another handle.
     handle_life: u64,
     len: fn(&mut Rng) -> usize,
@@ -135,8 +140,8 @@ impl Round<'_> {
             worker.act(&mut rng, self.scenario.expiring, self.scenario.len);
             if self.scenario.others > 0 {
                 let name = format!("other:{}", rng.below(self.scenario.others));
-                let value = [0; 300];
-                let len = rng.below(value.len());
+                let value = [0; OTHERS_BYTES_MAX];
+                let len = (self.scenario.others_len)(&mut rng);
                 // Whether there was room for it is of no concern here.
                 let _ = worker
                     .handle()
@@ -194,6 +199,7 @@ fn with_room_and_without_expiry_no_entry_is_lost_or_stale() {
         operations: 250,
         expiring: false,
         others: 0,
+        others_len: |_| 0,
         handle_life: 100,
         len: |rng| {
             if rng.one_in(4) {
@@ -216,6 +222,7 @@ fn with_expiry_no_ended_value_is_seen() {
         operations: 300,
         expiring: true,
         others: 0,
+        others_len: |_| 0,
         handle_life: 100,
         len: |rng| rng.below(200),
     });
@@ -232,6 +239,7 @@ fn with_evictions_what_remains_is_the_last_write() {
         operations: 500,
         expiring: true,
         others: 1_000,
+        others_len: |rng| rng.below(OTHERS_BYTES_MAX),
         handle_life: 100,
         len: |rng| {
             if rng.one_in(8) {
@@ -255,6 +263,25 @@ fn while_handles_come_and_go_nobody_sees_a_value_that_is_being_written() {
         operations: 400,
         expiring: false,
         others: 0,
+        others_len: |_| 0,
+        handle_life: 4,
+        len: |rng| 180 + rng.below(20),
+    });
+}
+
+/// Who is alone puts new entries in the slots of those that go, until another one comes.
+#[test]
+fn while_handles_come_and_go_no_slot_is_reused_that_is_being_read() {
+    run(&Scenario {
+        name: "coming and going in a full cache",
+        rounds: 800,
+        budget: 64 << 10,
+        threads: 3,
+        keys: 4,
+        operations: 400,
+        expiring: true,
+        others: 1_000,
+        others_len: |_| 190,
         handle_life: 4,
         len: |rng| 180 + rng.below(20),
     });

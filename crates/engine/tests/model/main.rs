@@ -87,6 +87,16 @@ proptest! {
         run(&Setup::new(bytes, false), &operations);
     }
 
+    /// Values are written over others in place, and entries take each other's slots.
+    #[test]
+    fn nor_does_one_that_a_single_handle_uses(
+        bytes in prop_oneof![Just(64u64 << 10), Just(100 << 10), Just(1 << 20)],
+        operations in proptest::collection::vec(operation(), 1..120),
+    ) {
+        let setup = Setup { alone: true, ..Setup::new(bytes, false) };
+        run(&setup, &operations);
+    }
+
     #[test]
     fn a_cache_with_room_forgets_nothing(operations in proptest::collection::vec(operation(), 1..120)) {
         run(&Setup::new(16 << 20, true), &operations);

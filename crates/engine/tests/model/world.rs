@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) first_tick: u64,
     /// Nothing may be lost: there is room for everything.
     pub(crate) strict: bool,
+    /// There is one handle, for which writes do without what readers need.
+    pub(crate) alone: bool,
 }
 
 impl Setup {
@@ -44,6 +46,7 @@ impl Setup {
             seed: bytes,
             first_tick: 1,
             strict,
+            alone: false,
         }
     }
 }
@@ -98,9 +101,10 @@ impl World {
             ..Config::new(setup.bytes)
         };
         let cache = Cache::new(config).unwrap();
+        let handles = if setup.alone { 1 } else { HANDLES };
         Self {
-            handles: (0..HANDLES).map(|_| cache.handle()).collect(),
-            l0s: (0..L0S).map(|_| L0::default()).collect(),
+            handles: (0..handles).map(|_| cache.handle()).collect(),
+            l0s: (0..handles.min(L0S)).map(|_| L0::default()).collect(),
             cache,
             clock: manual,
             entries: HashMap::new(),
@@ -119,7 +123,7 @@ impl World {
     /// The handles take turns.
     pub(crate) fn handle(&mut self) -> usize {
         self.turn += 1;
-        self.turn % HANDLES
+        self.turn % self.handles.len()
     }
 
     /// What an operation answered; `None` if it found no room, which is an error where one thread
@@ -246,13 +250,13 @@ impl World {
             Op::Clear => self.clear(),
             Op::Advance(ms) => self.advance(*ms),
             Op::Maintain => self.maintain(),
-            Op::L0Read(l0, n) => self.l0_read(*l0 % L0S, &self.key(*n)),
+            Op::L0Read(l0, n) => self.l0_read(*l0 % self.l0s.len(), &self.key(*n)),
             Op::WriteWhileReading(n, keys, size) => {
                 self.write_while_reading(&self.key(*n), keys, *size)
             }
             Op::Exceed(n) => self.exceed(&self.key(*n)),
             Op::Renew(at) => {
-                let at = at % HANDLES;
+                let at = at % self.handles.len();
                 self.handles[at] = self.cache.handle();
                 if let Some(l0) = self.l0s.get_mut(at) {
                     *l0 = L0::default();

@@ -221,6 +221,33 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..SMALL
     },
     Scenario {
+        name: "evict alone",
+        prepare: |world| {
+            world.go_alone();
+            world.set_alike(0..2_000, HOUR);
+            world.watch_all(1_200..2_000);
+            world.set_alike(3_000..3_400, HOUR);
+        },
+        act: |world| {
+            world.set_alike(4_000..4_020, HOUR);
+            world.set_alike(4_010..4_030, Ttl::Forever);
+            // Another size.
+            world.set_all(4_040..4_042, 150);
+        },
+        ..SMALL
+    },
+    Scenario {
+        name: "evict alone from several shards",
+        shards: 2,
+        budget: 1 << 20,
+        prepare: |world| {
+            world.go_alone();
+            world.set_alike(0..8_000, HOUR);
+        },
+        act: |world| world.set_alike(9_000..9_060, Ttl::Forever),
+        ..SMALL
+    },
+    Scenario {
         name: "evict among hot entries",
         budget: 64 << 10,
         prepare: |world| {

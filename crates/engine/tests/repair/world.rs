@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 /// Reads after which an entry counts as hot, so that an L0 may watch it.
 const READS_TO_WATCH: usize = 4;
+/// Most keys have names below this.
+const SHORT_NAME_BYTES_MAX: usize = 20;
 
 /// What may be found under a key: the last write that returned, and those that were begun since.
 #[derive(Default)]
@@ -100,6 +102,13 @@ impl World {
     pub(crate) fn set_all(&mut self, keys: std::ops::Range<usize>, len: usize) {
         for key in keys {
             self.set(key, len, Ttl::Forever);
+        }
+    }
+
+    /// Sets those keys of a range that have short names to values of one length.
+    pub(crate) fn set_alike(&mut self, keys: std::ops::Range<usize>, ttl: Ttl) {
+        for key in keys.filter(|key| name_of(*key).len() < SHORT_NAME_BYTES_MAX) {
+            self.set(key, 100, ttl);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::explore::{explore, fill_up, look, part, put, settled, smallest_cache, together};
 use crate::self_proving::{fill, verify};
+use nearcache_engine::switching::concurrently;
 use nearcache_engine::{Cache, Error, Handle, Ttl};
 
 /// Keys that nobody else writes; each part has a thousand of its own.
@@ -101,6 +102,30 @@ fn handles_come_and_go_while_memory_is_taken_back() {
             (2..12).for_each(|write| put(handle, 0, write, 40));
         });
         together(&cache, vec![visitor(), visitor(), writer]);
+    });
+}
+
+/// Who is alone puts a new entry in the slot of the one that goes for it; others come and look at what goes.
+#[test]
+fn handles_come_and_go_while_slots_are_reused() {
+    explore("memory, reused slots", 300, || {
+        let (cache, _) = smallest_cache();
+        let last = fill_up(&cache, 0, 400);
+        let cache = &cache;
+        let visits = |keys: std::ops::Range<usize>| {
+            for key in keys {
+                let handle = cache.handle();
+                assert!(look(&handle, key).is_none_or(|write| write == 1));
+            }
+        };
+        concurrently(|| {
+            shuttle::thread::scope(|scope| {
+                scope.spawn(move || visits(last - 4..last));
+                scope.spawn(move || visits(10_000..10_004));
+                scope.spawn(move || write_new(&cache.handle(), 10_000, 6, 400));
+            });
+        });
+        settled(cache);
     });
 }
 
