@@ -139,11 +139,32 @@ impl LockedShard<'_> {
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
     /// nobody has to do all of it at once later. Where it has none, contests keep the window as it is;
     /// it shrinks if its share became much smaller.
+    ///
+    /// `charge` is what was inserted.
     #[inline(always)]
-    pub(crate) fn settle_window(&mut self) {
-        if self.window_is_over_its_share() {
+    pub(crate) fn settle_window(&mut self, charge: u64) {
+        if !self.window_is_over_its_share() {
+            return;
+        }
+        // In a full cache of like sizes nearly every insert comes to here, and no further.
+        let is_within_slack = !self.window_exceeds_share_by(self.slack_of(charge))
+            && !self.state.sizes.is_mixed()
+            && !self.common.has_room();
+        if !is_within_slack {
             self.shrink_window();
         }
+    }
+
+    /// By how much the window of a full cache of like sizes may exceed its share, given one entry's charge.
+    #[inline(always)]
+    fn slack_of(&self, charge: u64) -> u64 {
+        self.slack_between_batches(charge) + charge * WINDOW_SLACK_ENTRIES
+    }
+
+    #[inline(always)]
+    fn slack_between_batches(&self, charge: u64) -> u64 {
+        let of_all = self.state.rings.total_bytes() << self.common.layout.shard_bits;
+        (of_all / WINDOW_SLACK_SHARE).min(charge * WINDOW_SLACK_ENTRIES_MAX)
     }
 
     #[inline(never)]
@@ -158,8 +179,7 @@ impl LockedShard<'_> {
             let between_batches = if has_room || self.state.sizes.is_mixed() {
                 0
             } else {
-                let of_all = self.state.rings.total_bytes() << self.common.layout.shard_bits;
-                (of_all / WINDOW_SLACK_SHARE).min(charge * WINDOW_SLACK_ENTRIES_MAX)
+                self.slack_between_batches(charge)
             };
             if !self.window_exceeds_share_by(between_batches) {
                 return;

@@ -278,7 +278,7 @@ impl LockedShard<'_> {
         let records = common.allocator.records();
         self.state.rings.push(records, Queue::Window, new, charge);
         fault::point();
-        self.settle_window();
+        self.settle_window(charge);
         Ok(())
     }
 

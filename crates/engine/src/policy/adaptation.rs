@@ -169,7 +169,7 @@ impl Adaptation {
 
     /// The setting that the cache should be run with.
     pub(crate) fn setting(&self) -> &'static Setting {
-        &SETTINGS[self.setting.load(Ordering::Relaxed) % SETTINGS.len()]
+        &SETTINGS[self.setting.load(Ordering::Relaxed).min(SETTINGS.len() - 1)]
     }
 
     /// The cache holds so many entries when it is full.
