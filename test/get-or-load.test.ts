@@ -1,22 +1,9 @@
 // getOrLoad: one load per key at a time; whoever aborts leaves alone; an older load never overwrites what is newer.
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import type { LoadContext } from "../ts/index.js";
 import { CacheClosedError } from "../ts/index.js";
 import { newCache, uniqueName } from "./support/caches.js";
-
-/** A loader that settles when the test says so. */
-function controlled<T>() {
-  const calls: { key: string; signal: AbortSignal; resolve(value: T): void; reject(reason: unknown): void }[] = [];
-  const loader = (key: string, { signal }: LoadContext): Promise<T> =>
-    new Promise((resolve, reject) => calls.push({ key, signal, resolve, reject }));
-  const call = (index: number) => {
-    const found = calls[index];
-    if (!found) throw new Error(`the loader was called ${calls.length} times only`);
-    return found;
-  };
-  return { loader, calls, call };
-}
+import { controlled } from "./support/loading.js";
 
 describe("loading", () => {
   test("a value that is there is not loaded; one that is not is loaded and stored", async () => {

@@ -1,33 +1,15 @@
 // The addon by itself, without ts/ around it: what crosses the border comes back as it was, different strings stay
 // different, and neither misuse nor the end of a worker thread harms the process or the other threads.
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { afterEach, describe, expect, test } from "vitest";
-import type { NativeCache, NativeModule, NativeOptions } from "../ts/native.js";
+import { describe, expect, test } from "vitest";
+import type { NativeCache, NativeOptions } from "../ts/native.js";
 import { Header, SCRATCH_DATA } from "../ts/native.js";
+import { addon, addonPath, openNative } from "./support/native.js";
 
 const MIB = 1024 * 1024;
 const NEVER = 0xffff_ffff;
-
-const addonPath = process.env["NEARCACHE_ADDON"] ?? findAddon();
-const addon = createRequire(import.meta.url)(addonPath) as NativeModule;
-
-function findAddon(): string {
-  const root = fileURLToPath(new URL("..", import.meta.url));
-  const file = readdirSync(root).find((name) => /^nearcache\..+\.node$/.test(name));
-  return `${root}${file ?? "nearcache.node: not built, run npm run build:native"}`;
-}
-
-const opened: NativeCache[] = [];
-afterEach(() => {
-  for (const cache of opened.splice(0)) {
-    cache.close();
-  }
-});
 
 interface Opened {
   cache: NativeCache;
@@ -37,15 +19,7 @@ interface Opened {
 
 function open(options: Partial<NativeOptions> = {}): Opened {
   const scratch = new ArrayBuffer(64 * 1024);
-  const cache = addon.open({
-    maxMemory: 16 * MIB,
-    defaultTtlMs: Number.POSITIVE_INFINITY,
-    fingerprint: "{}",
-    scratch,
-    watch: false,
-    ...options,
-  });
-  opened.push(cache);
+  const cache = openNative({ scratch, ...options });
   return { cache, scratch, header: new Uint32Array(scratch, 0, 8) };
 }
 

@@ -6,8 +6,10 @@ import { Worker } from "node:worker_threads";
 import { afterEach } from "vitest";
 import type { NativeCache, NativeModule, NativeOptions } from "../../ts/native.js";
 
-const addonPath = process.env["NEARCACHE_ADDON"] ?? findAddon();
-const addon = createRequire(import.meta.url)(addonPath) as NativeModule;
+/** Where the addon is that is tested. */
+export const addonPath = process.env["NEARCACHE_ADDON"] ?? findAddon();
+/** It, loaded in this thread. */
+export const addon = createRequire(import.meta.url)(addonPath) as NativeModule;
 
 function findAddon(): string {
   const root = fileURLToPath(new URL("../..", import.meta.url));
