@@ -219,7 +219,8 @@ impl LockedShard<'_> {
         self.state.reuse_bytes = slot_bytes;
         fault::point();
         let mut freed = self.evict_as(ahead, wanted, now);
-        if self.state.in_hand.coming.is_none() {
+        // Where a number of entries is the limit, one that has gone is enough, whatever its size: there is memory.
+        if self.state.in_hand.coming.is_none() && common.layout.unit == Unit::Bytes {
             freed += self.evict_more(wanted, now);
         }
         self.state.reuse_bytes = 0;
@@ -443,6 +444,21 @@ mod tests {
         let others = places(&handle, 0..2_300).difference(&before).count();
         // The slot of what went when the limit was reached first.
         assert!(others <= 1, "{others} of 300");
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn one_goes_for_one_of_another_size_where_entries_are_counted() {
+        let (cache, handle, _) = cache(Config {
+            limit: Some(Limit::Entries(1_000)),
+            ..Config::new(4 << 20)
+        });
+        set(&handle, 0..2_000, 100, HOUR);
+        for key in 2_000..3_000u64 {
+            set(&handle, key..key + 1, 160, HOUR);
+            assert_eq!(cache.len(), 1_000);
+        }
+        assert_eq!(cache.stats().evictions, 2_000);
         cache.validate().unwrap();
     }
 
