@@ -58,7 +58,7 @@ export interface LoadStats {
  * not timed: a look at the clock takes longer than they do.
  */
 export interface LatencyStats {
-  /** Reads that asked the shared store: one in 256 is timed. */
+  /** Reads that asked the shared store: one in 256 is timed. With `l0: false` only where there is a second tier. */
   readonly l1: Percentiles | undefined;
   /** Look-ups in the second tier, misses too. */
   readonly l2: Percentiles | undefined;
