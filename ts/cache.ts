@@ -208,7 +208,7 @@ class NearCache<T> implements Cache<T> {
   }
 
   has(key: string): boolean {
-    return this.peek(key) !== undefined;
+    return this.#call(() => this.#entries.has(key), key);
   }
 
   delete(key: string): boolean {

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.js";
 import { type Envelope, newEnvelope } from "../envelope.js";
 import { fromNative, NoRoomError, ValueTooLargeError } from "../errors.js";
-import type { NativeCache } from "../native.js";
+import { Header, type NativeCache } from "../native.js";
 import { Kind, type Snapshot, Values } from "../values.js";
 import type { Entry } from "./flight.js";
 import { isWorthAnEnvelope } from "./freshness.js";
@@ -60,6 +60,16 @@ export class Entries {
     return isFresh ? entry : undefined;
   }
 
+  /** Whether a key has a fresh entry. Values are not decoded for it, but where an envelope has to be looked into. */
+  has(key: string): boolean {
+    const raw = this.#native.peek(key);
+    if (raw === undefined) {
+      return false;
+    }
+    const isBare = typeof raw !== "boolean" || (raw && this.#values.header[Header.kind] !== Kind.enveloped);
+    return isBare || this.readFresh(key) !== undefined;
+  }
+
   /** Stores a value under a claim. Throws what the addon throws, but for a lack of room. */
   store(key: string, token: number, snapshot: Snapshot, envelope: Envelope, ttlMs: number, beta: number): Stored {
     if (!Number.isInteger(token)) {
@@ -97,12 +107,12 @@ export class Entries {
       return "busy";
     }
     try {
-      const bareMs = this.#native.ttl(key);
-      const entry = bareMs === undefined ? undefined : this.read(key);
-      if (entry === undefined || bareMs === undefined) {
+      const entry = this.read(key);
+      if (entry === undefined) {
         return "missing";
       }
-      const envelope = entry.envelope ?? newEnvelope(this.#clock.now() + bareMs, 0);
+      // A bare entry's life is the store's to know; 0: it ended this moment.
+      const envelope = entry.envelope ?? newEnvelope(this.#clock.now() + (this.#native.ttl(key) ?? 0), 0);
       const liveMs = change(envelope);
       if (liveMs > 0) {
         this.#storeSealed(key, token, this.#values.snapshot(entry.value), envelope, this.#engineTtl(liveMs));
