@@ -14,6 +14,7 @@ const NAMES = [
   "l1-hit-fresh",
   "object-hit",
   "bare",
+  "floor",
   "counts",
   "memory",
   "writes",

@@ -33,6 +33,7 @@ export function run({ entries, what }, pace) {
   const cache = createCache({ maxMemory: "64mb", ttl: "1h", l0: false });
   const keys = Array.from({ length: entries }, (_, id) => keyOf(id));
   const value = benchBare(keys[0]);
+  native.benchFloorOpen(entries);
   for (const key of keys) {
     cache.set(key, value);
     benchFloorSet(key, value);

@@ -1,5 +1,5 @@
 // The addon that was built for benchmarks alone (`scripts/build-native.mjs --bench`): the release build with the feature
-// `bench`, which adds two bare native calls and two counters (crates/node/src/bench.rs).
+// `bench`, which adds bare native calls, the least caches and two counters (crates/node/src/bench.rs).
 import { cpSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -8,11 +8,11 @@ import { hostTriple } from "../../scripts/lib/triple.mjs";
 const FOLDER = fileURLToPath(new URL("../../target/bench/", import.meta.url));
 const MADE_BY = "`npm run bench` builds it, and `node scripts/build-native.mjs --bench` by itself";
 
-/** Its `benchBare`, `benchBareSet`, `benchCalls` and `benchAllocations`. */
+/** What crates/node/src/bench.rs adds to it. */
 export function benchFunctions() {
   const path = `${FOLDER}nearcache.${hostTriple()}.node`;
   const addon = createRequire(import.meta.url)(path);
-  if (addon.benchBareSet === undefined || addon.benchAllocations === undefined) {
+  if (addon.benchSharedSet === undefined || addon.benchAllocations === undefined) {
     throw new Error(`${path} has not all functions that benchmarks need; ${MADE_BY}`);
   }
   return addon;

@@ -8,7 +8,7 @@ import { imports } from "./typescript.mjs";
 /** Crates that each of our crates may depend on; tests and benchmarks may use more. */
 const CRATE_DEPENDENCIES = {
   engine: ["crossbeam-utils", "foldhash", "libc", "loom", "shuttle", "windows-sys"],
-  node: ["libc", "napi", "napi-derive", "napi-sys", "napi-build", "nearcache-engine", "windows-sys"],
+  node: ["foldhash", "libc", "napi", "napi-derive", "napi-sys", "napi-build", "nearcache-engine", "windows-sys"],
   replay: ["clap", "flate2", "indicatif", "nearcache-engine", "plotters", "ruzstd", "serde_json", "thiserror"],
 };
 

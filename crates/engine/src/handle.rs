@@ -244,11 +244,15 @@ impl Handle {
     /// # Errors
     /// If key, value or time to live exceed their limits, or no room can be made. Nothing has changed
     /// then.
+    #[inline]
     pub fn set(&self, key: &[u8], value: &[u8], kind: u8, ttl: Ttl) -> Result<(), Error> {
         self.store(key, value, kind, ttl, Terms::ALWAYS)?;
         Ok(())
     }
 
+    // Inlined, so that the time to live is not copied on its way: in other pieces than it was stored in, which takes as
+    // long as hashing the key.
+    #[inline(always)]
     pub(crate) fn store(
         &self,
         key: &[u8],

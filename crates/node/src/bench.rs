@@ -1,8 +1,9 @@
 //! What the benchmarks need of the addon and nobody else, built with the feature `bench` into a file of its own.
 //!
 //! Two bare native calls to compare `get` and `set` with: they read the same strings, return a string as long as the
-//! one that `get` returns, and do nothing in between. Two more over the least that a cache could be ([`floor`](crate::floor)):
-//! what no cache can go below that holds its values itself. And two counters of what the calling thread has done: native calls
+//! one that `get` returns, and do nothing in between. Others over the least that a cache could be ([`floor`](crate::floor)):
+//! what no cache can go below that holds its values itself, and the same with what a cache that is shared by threads can't
+//! do without. And two counters of what the calling thread has done: native calls
 //! that went through entry.rs, and allocations of Rust code. The engine's helper thread allocates at every tick, whoever
 //! reads or not: counted for the process, that would pass for the cost of reads. The bare calls do not pass entry.rs, so
 //! neither counter slows them.
@@ -18,7 +19,7 @@ use napi::bindgen_prelude::Object;
 use napi_sys as sys;
 
 use crate::errors::Failure;
-use crate::floor::Floor;
+use crate::floor::{self, Floor, Needs};
 use crate::js::{Env, Val};
 use crate::keys::{self, KeyBuffer};
 
@@ -80,11 +81,14 @@ unsafe impl GlobalAlloc for Counting {
 
 type Function = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
-const FUNCTIONS: [(&CStr, Function); 6] = [
+const FUNCTIONS: [(&CStr, Function); 9] = [
     (c"benchBare", bench_bare),
     (c"benchBareSet", bench_bare_set),
+    (c"benchFloorOpen", bench_floor_open),
     (c"benchFloor", bench_floor),
     (c"benchFloorSet", bench_floor_set),
+    (c"benchShared", bench_shared),
+    (c"benchSharedSet", bench_shared_set),
     (c"benchCalls", bench_calls),
     (c"benchAllocations", bench_allocations),
 ];
@@ -151,9 +155,23 @@ unsafe extern "C" fn bench_bare_set(
 
 thread_local! {
     static FLOOR: RefCell<Floor> = const { RefCell::new(Floor::new()) };
+    static SHARED: RefCell<Option<(Needs, Floor)>> = const { RefCell::new(None) };
 }
 
-/// `benchFloor(key)`: a new string of the value that the floor has, or `undefined`.
+/// `benchFloorOpen(entries)`: empties the two stores below and gives them room.
+unsafe extern "C" fn bench_floor_open(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: Node calls this function with env and info of this call.
+    let (env, [entries]) = unsafe { arguments(env, info) };
+    let entries = env.as_number(entries).unwrap_or(0.0) as usize;
+    FLOOR.replace(Floor::with_entries(entries));
+    SHARED.replace(Some((Needs::new(), Floor::with_entries(entries))));
+    Val::UNDEFINED.raw()
+}
+
+/// `benchFloor(key)`: a new string of the value that the least cache has, or an error.
 unsafe extern "C" fn bench_floor(
     env: sys::napi_env,
     info: sys::napi_callback_info,
@@ -170,6 +188,28 @@ unsafe extern "C" fn bench_floor(
     })
 }
 
+/// `benchShared(key)`: the same of the one that does what a shared cache has to.
+unsafe extern "C" fn bench_shared(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: Node calls this function with env and info of this call.
+    let (env, [key]) = unsafe { arguments(env, info) };
+    let mut buffer = KeyBuffer::new();
+    let Ok(key) = keys::read(env, key, &mut buffer) else {
+        return ptr::null_mut();
+    };
+    SHARED.with_borrow(|shared| {
+        let Some((needs, floor)) = shared else {
+            return ptr::null_mut();
+        };
+        let taken = needs.get(floor, &key, |value| {
+            env.latin1(value).map_or(ptr::null_mut(), Val::raw)
+        });
+        taken.unwrap_or(ptr::null_mut())
+    })
+}
+
 /// `benchFloorSet(key, value)`: stores the first 100 characters of a string.
 unsafe extern "C" fn bench_floor_set(
     env: sys::napi_env,
@@ -181,7 +221,27 @@ unsafe extern "C" fn bench_floor_set(
     let key = keys::read(env, key, &mut key_buffer);
     let value = keys::read(env, value, &mut value_buffer);
     if let (Ok(key), Ok(value)) = (key, value) {
-        FLOOR.with_borrow_mut(|floor| floor.set(&key, &value));
+        FLOOR.with_borrow_mut(|floor| floor.set(&key, &value, floor::hash));
+    }
+    Val::UNDEFINED.raw()
+}
+
+/// `benchSharedSet(key, value)`: stores the first 100 characters of a string.
+unsafe extern "C" fn bench_shared_set(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: Node calls this function with env and info of this call.
+    let (env, [key, value]) = unsafe { arguments(env, info) };
+    let (mut key_buffer, mut value_buffer) = (KeyBuffer::new(), KeyBuffer::new());
+    let key = keys::read(env, key, &mut key_buffer);
+    let value = keys::read(env, value, &mut value_buffer);
+    if let (Ok(key), Ok(value)) = (key, value) {
+        SHARED.with_borrow_mut(|shared| {
+            if let Some((needs, floor)) = shared {
+                floor.set(&key, &value, |key| needs.hash(key));
+            }
+        });
     }
     Val::UNDEFINED.raw()
 }

@@ -28,18 +28,51 @@ const NULL: u8 = 6;
 /// 0 (bytes), 7 (boolean), 8 (bigint), 9 (codec), 10 (Buffer), 11 (own codec) and 12 to 15 (free) are ts/'s.
 const KIND_MAX: u32 = 15;
 
-/// What a look-up found, copied out of the engine.
+/// What a look-up found, copied out of the engine. Two words, which come back in registers: stored and loaded again in
+/// other pieces, as the compiler does it with more, they would have to wait for the stores.
 pub enum Taken<'c> {
-    /// Made already; `None`: Node could not, and has an exception pending.
-    Made(Option<Val<'c>>),
+    /// Made already.
+    Made(Val<'c>),
+    /// Node could not make it, and has an exception pending.
+    Refused,
     /// In the handle's text buffer.
-    Text { kind: u8, length: usize },
+    InBuffer(Text),
     /// Too long for the text buffer.
-    Long { kind: u8, bytes: Vec<u8> },
+    Long(Box<Long>),
     /// In scratch, with its header.
     InScratch,
     /// Too long for scratch, whose header says how long.
     TooLong,
+}
+
+/// Kind and length of what lies in the text buffer.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Text(usize);
+
+/// A value that is too long for the text buffer.
+pub struct Long {
+    kind: u8,
+    bytes: Vec<u8>,
+}
+
+const _: () = assert!(size_of::<Option<Taken<'_>>>() == 2 * size_of::<usize>());
+
+impl Text {
+    #[inline(always)]
+    fn new(kind: u8, length: usize) -> Text {
+        Text(length << u8::BITS | usize::from(kind))
+    }
+
+    #[inline(always)]
+    fn kind(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline(always)]
+    fn length(self) -> usize {
+        self.0 >> u8::BITS
+    }
 }
 
 /// Copies a found value out. Runs while the engine is pinned: no JavaScript, and no allocation unless it is long. With
@@ -52,13 +85,20 @@ pub fn take<'c, const AT_ONCE: bool>(env: Env<'c>, live: &Live, value: &Value<'_
         live.scratch
             .write(Field::ExpiryTick, expiry_field(value.expiry_tick()));
     }
-    let (kind, length) = (value.kind(), value.len());
     if AT_ONCE
-        && kind == ASCII
+        && value.kind() == ASCII
         && let Some(text) = value.as_contiguous()
     {
-        return Taken::Made(env.latin1(text).ok());
+        return match env.latin1(text) {
+            Ok(made) => Taken::Made(made),
+            Err(_) => Taken::Refused,
+        };
     }
+    take_copy(live, value)
+}
+
+fn take_copy<'c>(live: &Live, value: &Value<'_>) -> Taken<'c> {
+    let (kind, length) = (value.kind(), value.len());
     if !(ASCII..=NULL).contains(&kind) {
         return take_to_scratch(live, value);
     }
@@ -66,12 +106,12 @@ pub fn take<'c, const AT_ONCE: bool>(env: Env<'c>, live: &Live, value: &Value<'_
     match unsafe { live.text_bytes() }.get_mut(..length) {
         Some(text) => {
             value.copy_to(text);
-            Taken::Text { kind, length }
+            Taken::InBuffer(Text::new(kind, length))
         }
-        None => Taken::Long {
+        None => Taken::Long(Box::new(Long {
             kind,
             bytes: value.to_vec(),
-        },
+        })),
     }
 }
 
@@ -101,15 +141,16 @@ fn take_to_scratch<'c>(live: &Live, value: &Value<'_>) -> Taken<'c> {
 #[inline(always)]
 pub fn to_js<'c>(env: Env<'c>, live: &Live, taken: Taken<'c>) -> Result<Val<'c>, Failure> {
     match taken {
-        Taken::Made(made) => made.ok_or(Failure::Pending),
-        Taken::Text { kind, length } => {
+        Taken::Made(made) => Ok(made),
+        Taken::InBuffer(text) => {
             // SAFETY: the only use of the text buffer at this time; `take` has let go of it.
-            let text = unsafe { live.text_bytes() };
-            native_to_js(env, kind, &text[..length])
+            let bytes = unsafe { live.text_bytes() };
+            native_to_js(env, text.kind(), &bytes[..text.length()])
         }
-        Taken::Long { kind, bytes } => native_to_js(env, kind, &bytes),
         Taken::InScratch => env.boolean(true),
         Taken::TooLong => env.boolean(false),
+        Taken::Long(long) => native_to_js(env, long.kind, &long.bytes),
+        Taken::Refused => Err(Failure::Pending),
     }
 }
 
