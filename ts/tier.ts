@@ -122,7 +122,13 @@ export type Coherence = "tracking" | "stream" | "ttl-only";
 
 /** What a tier reports. */
 export type TierEvent =
-  | { readonly type: "breaker"; readonly from: BreakerState; readonly to: BreakerState }
+  | {
+      readonly type: "breaker";
+      readonly from: BreakerState;
+      readonly to: BreakerState;
+      /** Where the breaker is that of one node of a Cluster: which, as `host:port`. */
+      readonly node?: string;
+    }
   | { readonly type: "coherence"; readonly from: Coherence; readonly to: Coherence }
   | { readonly type: "gap"; readonly missed: number | undefined }
   | { readonly type: "error"; readonly operation: string; readonly error: Error };
@@ -145,6 +151,8 @@ export interface TierStats {
   /** Operations that were not tried because the breaker was open. */
   readonly skipped: number;
   readonly breaker: BreakerState;
+  /** In a Cluster: the nodes whose own breaker is not closed, as `host:port`, the others being asked as ever. */
+  readonly brokenNodes?: readonly string[];
   readonly coherence: Coherence;
   /** Messages from other processes, and how often some were missed. */
   readonly messages: number;

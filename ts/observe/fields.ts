@@ -105,7 +105,7 @@ function sum(name: string, unit: string, help: string, read: Read): Field {
   return { name, kind: "sum", unit, help, read: (stats) => [{ value: read(stats) }] };
 }
 
-type TierCount = { [N in keyof L2Stats]: L2Stats[N] extends number ? N : never }[keyof L2Stats];
+type TierCount = { [N in keyof L2Stats]-?: L2Stats[N] extends number ? N : never }[keyof L2Stats];
 
 function tierCounter(count: TierCount, unit: string, help: string, name: string = count): Field {
   return {

@@ -11,6 +11,7 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis"
 import { ClusterNodes } from "./cluster-nodes.js";
 import type { Deadline } from "./deadlines.js";
 import type { RedisSource, ResolvedTierOptions } from "./options.js";
+import { slotOf } from "./slots.js";
 
 export type Client = Redis | Cluster;
 export type Argument = string | number | Buffer;
@@ -126,6 +127,22 @@ export class Connection {
   /** The clients of all masters, each of which has a part of the keys. */
   masters(): Redis[] {
     return this.isCluster ? (this.client as Cluster).nodes("master") : [this.client as Redis];
+  }
+
+  /** In a Cluster: the master that has this name's slot, as host and port; undefined where nobody is known to. */
+  nodeOf(name: string): string | undefined {
+    return this.isCluster ? (this.client as Cluster).slots[slotOf(name)]?.[0] : undefined;
+  }
+
+  /** As {@link nodeOf} calls the node of this client. */
+  nameOf(node: Client): string {
+    const { host, port } = (node as Redis).options;
+    return `${host}:${port}`;
+  }
+
+  /** The names of all masters, see {@link nodeOf}. */
+  masterNames(): Set<string> {
+    return new Set(this.masters().map((node) => this.nameOf(node)));
   }
 
   close(): void {

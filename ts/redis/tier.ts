@@ -43,7 +43,7 @@ export class RedisTier implements Tier {
     this.#options = options;
     this.#names = new KeyNames(options.prefix);
     this.#calls = new Calls(options, this.#names, {
-      breakerChanged: (from, to) => this.#report({ type: "breaker", from, to }),
+      breakerChanged: (change) => this.#report({ type: "breaker", ...change }),
       failed: (operation, error) => this.#report({ type: "error", operation, error }),
     });
     const { isCluster } = this.#calls.connection;
@@ -215,6 +215,7 @@ export class RedisTier implements Tier {
       name: this.name,
       ...{ hits, misses, writes: this.#writes, errors: errors + undecodable, timeouts, undecodable, skipped },
       breaker: this.#calls.breakerState,
+      ...(this.#calls.connection.isCluster && { brokenNodes: this.#calls.brokenNodes }),
       coherence: this.#backplane.coherence,
       messages,
       gaps,
