@@ -11,6 +11,7 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis"
 import { ClusterNodes } from "./cluster-nodes.js";
 import type { Deadline } from "./deadlines.js";
 import type { RedisSource, ResolvedTierOptions } from "./options.js";
+import { SentinelWatch } from "./sentinels.js";
 import { slotOf } from "./slots.js";
 
 export type Client = Redis | Cluster;
@@ -42,6 +43,7 @@ export class Connection {
   readonly #isOurs: boolean;
   readonly #listeners: [event: string, listener: Listener][] = [];
   readonly #nodes: ClusterNodes | undefined;
+  readonly #sentinels: SentinelWatch | undefined;
   readonly #toldWhenReady = new Set<() => void>();
   #wasReady: boolean;
   #isGathering = false;
@@ -60,6 +62,7 @@ export class Connection {
       this.#tellIfReady();
     };
     this.#nodes = isOurCluster ? new ClusterNodes(this.client as Cluster, options, onNodes) : undefined;
+    this.#sentinels = this.#watchSentinels(options);
     this.#wasReady = this.#isReady;
     this.#listen("ready", () => {
       this.#tellIfReady();
@@ -147,6 +150,7 @@ export class Connection {
 
   close(): void {
     this.#nodes?.close();
+    this.#sentinels?.close();
     for (const [event, listener] of this.#listeners) {
       this.client.off(event, listener);
     }
@@ -154,6 +158,18 @@ export class Connection {
       this.client.on("error", () => undefined);
       this.client.disconnect();
     }
+  }
+
+  #watchSentinels(options: ResolvedTierOptions): SentinelWatch | undefined {
+    const given = options.source.options;
+    if (given?.sentinels === undefined || given.role === "slave") {
+      return undefined;
+    }
+    return new SentinelWatch(redisOptions(given, options), () => {
+      if (this.client.status === "ready") {
+        this.client.disconnect(true);
+      }
+    });
   }
 
   get #isReady(): boolean {
