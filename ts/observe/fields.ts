@@ -33,7 +33,13 @@ const MS_PER_S = 1_000;
 
 /** All metrics. */
 export const FIELDS: readonly Field[] = [
-  counter("hits", "{hit}", "Reads that found a value, by all threads.", (stats) => stats.hits),
+  counter("hits", "{hit}", "Reads that found a fresh value, by all threads.", (stats) => stats.hits),
+  counter(
+    "stale",
+    "{read}",
+    "Reads that found a value that is no longer fresh, by all threads.",
+    (stats) => stats.stale,
+  ),
   counter("misses", "{miss}", "Reads that found none, by all threads.", (stats) => stats.misses),
   counter("sets", "{entry}", "Values stored, by all threads.", (stats) => stats.sets),
   counter("deletes", "{entry}", "Entries deleted on request.", (stats) => stats.deletes),
