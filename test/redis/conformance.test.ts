@@ -19,7 +19,7 @@ let prefixes = 0;
 
 beforeAll(async () => {
   [server, cluster] = await Promise.all([startRedis(), startCluster()]);
-  onValkey = valkey && (await startRedis({ program: valkey }));
+  onValkey = valkey ? await startRedis({ program: valkey }) : undefined;
 });
 afterAll(() => Promise.all([server.close(), cluster.close(), onValkey?.close()]));
 
