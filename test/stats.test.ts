@@ -7,6 +7,7 @@ test("a new cache has counted nothing", () => {
   expect(cache.stats()).toMatchObject({
     ...{
       hits: 0,
+      stale: 0,
       misses: 0,
       hitRatio: 0,
       sets: 0,
@@ -34,6 +35,20 @@ test("hits are counted once each, whichever layer answers", () => {
   expect(stats.hitRatio).toBeCloseTo(100 / 101);
   expect(stats.l0.hits).toBeGreaterThan(50);
   expect(stats.l0.entries).toBe(1);
+});
+
+test("hits, stale reads and misses are all reads", async () => {
+  const cache = newCache<string>({ staleFor: "1m" });
+  cache.set("expired", "x");
+  cache.set("tagged", "x", { tags: ["t"] });
+  cache.set("fresh", "x", { tags: ["u"] });
+  cache.expire("expired");
+  cache.invalidateTags("t");
+  for (const key of ["expired", "tagged", "fresh", "fresh", "absent"]) cache.get(key);
+  expect(cache.stats()).toMatchObject({ hits: 2, stale: 2, misses: 1, hitRatio: 2 / 5, loads: { staleServed: 0 } });
+  // Served stale, and so it is neither a hit nor a miss.
+  expect(await cache.getOrLoad("expired", () => "y")).toBe("x");
+  expect(cache.stats()).toMatchObject({ hits: 2, stale: 3, misses: 1, loads: { staleServed: 1 } });
 });
 
 test("large values are counted once, too", () => {

@@ -556,6 +556,7 @@ class NearCache<T> implements Cache<T> {
   #getEnveloped(key: string, value: unknown, envelope: Envelope, l0: L0 | undefined): unknown {
     const { isShareable } = this.values;
     if (!this.#entries.isFresh(envelope)) {
+      this.#native.addStale();
       return undefined;
     }
     this.#envelope = envelope;

@@ -95,6 +95,8 @@ export interface NativeCache {
   replaceScratch(scratch: ArrayBuffer): void;
   /** Counts reads that this thread's L0 answered; eviction takes their number into account. */
   addHits(count: number): void;
+  /** What the last read found is stale: it was counted as a hit. */
+  addStale(): void;
   stats(): NativeStats;
   close(): void;
 }
@@ -102,6 +104,8 @@ export interface NativeCache {
 /** The store's counters, summed over all threads. */
 export interface NativeStats {
   hits: number;
+  /** Those of the hits that were stale. */
+  stale: number;
   misses: number;
   sets: number;
   deletes: number;

@@ -6,11 +6,16 @@ import type { TierStats } from "./tier.js";
 
 /** A cache's counters since it was created, and what it holds now. */
 export interface CacheStats {
-  /** Reads that found a value, by all threads. What other threads' L0 answered is added about once a second. */
+  /** Reads that found a fresh value, by all threads. What other threads' L0 answered is added about once a second. */
   readonly hits: number;
-  /** Reads that found none, by all threads. */
+  /**
+   * Reads that found a value which is not fresh any more, or which a tag or a dependency has invalidated, by all threads:
+   * `get` says `undefined`, `getOrLoad` loads, and may serve what is only stale (see {@link LoadStats.staleServed}).
+   */
+  readonly stale: number;
+  /** Reads that found none, by all threads. With `hits` and `stale` these are all reads. */
   readonly misses: number;
-  /** `hits / (hits + misses)`, from 0 to 1; 0 before the first read. */
+  /** `hits / (hits + stale + misses)`, from 0 to 1; 0 before the first read. */
   readonly hitRatio: number;
   /** Values stored, by all threads. */
   readonly sets: number;
@@ -49,10 +54,12 @@ export interface L2Stats extends TierStats {
 
 export function buildStats(native: NativeStats, l0: L0, events: Events, l2: TierStats | undefined): CacheStats {
   const reads = native.hits + native.misses;
+  const hits = native.hits - native.stale;
   return {
-    hits: native.hits,
+    hits,
+    stale: native.stale,
     misses: native.misses,
-    hitRatio: reads === 0 ? 0 : native.hits / reads,
+    hitRatio: reads === 0 ? 0 : hits / reads,
     sets: native.sets,
     deletes: native.deletes,
     evictions: native.evictions,

@@ -20,6 +20,8 @@ export interface TierEntry {
   readonly loadMs: number;
   /** The tags that it carries. */
   readonly tags: readonly string[];
+  /** The keys that it was built from, if there are any; it is no longer valid when one of them changes. */
+  readonly dependsOn?: readonly string[] | undefined;
   /** Validators that the loader gave it, for conditional refreshes. */
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
@@ -27,7 +29,10 @@ export interface TierEntry {
 
 /** What a look-up in a tier found. */
 export interface TierAnswer {
-  /** The entry, if there is one that no tag or version has invalidated. It may be stale. */
+  /**
+   * The entry, if there is one that no tag or version has invalidated, and nothing that it was built from has changed. It
+   * may be stale.
+   */
   readonly entry: TierEntry | undefined;
   /**
    * Where the tier lets only one process load a key at a time: the right to load it, to be handed back with the write
@@ -48,6 +53,11 @@ export interface TierAnswer {
 export interface TierLookUp {
   /** Asks for a lease of so many milliseconds where there is no fresh entry. 0: no lease. */
   readonly leaseMs: number;
+  /**
+   * The keys that a value which is loaded because of this look-up will be built from. What is in the tier of them now is
+   * what the value hangs on: the lease and the moment of the answer remember it.
+   */
+  readonly dependsOn?: readonly string[] | undefined;
 }
 
 /** How a value is written. */
@@ -74,7 +84,11 @@ export interface Tier {
   /** Looks a key up. Never rejects: what can't be had is no entry, no lease, not held. */
   get(key: string, how: TierLookUp): Promise<TierAnswer>;
 
-  /** Stores a value, and tells other processes. Rejects with a `TierError` if the tier could not; false: the lease was gone. */
+  /**
+   * Stores a value, and tells other processes. Rejects with a `TierError` if the tier could not. False: the lease was gone,
+   * something has changed since the look-up, or the value depends on a key that the tier did not have then, so it could
+   * not tell when that changes; the lease is given back.
+   */
   set(key: string, entry: TierEntry, how: TierWrite): Promise<boolean>;
 
   /** Deletes keys, and tells other processes. Rejects with a `TierError`. */
@@ -122,7 +136,13 @@ export type Coherence = "tracking" | "stream" | "ttl-only";
 
 /** What a tier reports. */
 export type TierEvent =
-  | { readonly type: "breaker"; readonly from: BreakerState; readonly to: BreakerState }
+  | {
+      readonly type: "breaker";
+      readonly from: BreakerState;
+      readonly to: BreakerState;
+      /** Where the breaker is that of one node of a Cluster: which, as `host:port`. */
+      readonly node?: string;
+    }
   | { readonly type: "coherence"; readonly from: Coherence; readonly to: Coherence }
   | { readonly type: "gap"; readonly missed: number | undefined }
   | { readonly type: "error"; readonly operation: string; readonly error: Error };
@@ -145,6 +165,8 @@ export interface TierStats {
   /** Operations that were not tried because the breaker was open. */
   readonly skipped: number;
   readonly breaker: BreakerState;
+  /** In a Cluster: the nodes whose own breaker is not closed, as `host:port`, the others being asked as ever. */
+  readonly brokenNodes?: readonly string[];
   readonly coherence: Coherence;
   /** Messages from other processes, and how often some were missed. */
   readonly messages: number;

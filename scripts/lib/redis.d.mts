@@ -6,3 +6,4 @@ export function findRedis(): string;
 export function findOnPath(name: string): string | undefined;
 /** `[major, minor]`; undefined where the server does not run. */
 export function redisVersionOf(server: string): [number, number] | undefined;
+export function findValkey(): string | undefined;

@@ -23,6 +23,11 @@ export function findRedis() {
   return found;
 }
 
+/** The path of a Valkey server that the tests use beside Redis, where there is one: `VALKEY_SERVER`, or on the PATH. */
+export function findValkey() {
+  return process.env.VALKEY_SERVER || findOnPath("valkey-server");
+}
+
 /** The path of a program, or undefined. */
 export function findOnPath(name) {
   return (process.env.PATH ?? "")

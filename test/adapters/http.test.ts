@@ -5,6 +5,7 @@ import { type ResponseCacheOptions, responsePrefix } from "../../ts/adapters/exp
 import { type Cache, InvalidOptionError, scoped } from "../../ts/index.js";
 import { newCache, thrownBy } from "../support/caches.js";
 import { client, FRAMEWORKS, type Reply } from "../support/http.js";
+import { until } from "../support/wait.js";
 
 describe.each(FRAMEWORKS)("%s", (_, start) => {
   /** A server with a handler that counts, and the time. */
@@ -14,9 +15,13 @@ describe.each(FRAMEWORKS)("%s", (_, start) => {
     before: OutgoingHttpHeaders = {},
   ) {
     const cache: Cache<unknown> = options.cache ?? newCache();
-    const state = { calls: 0, now: 1_700_000_000_000, cache };
+    const state = { calls: 0, arrived: 0, now: 1_700_000_000_000, cache };
+    const arrived = (): boolean => {
+      state.arrived += 1;
+      return false;
+    };
     const server = await start(
-      { ttl: "1m", now: () => state.now, xCache: true, ...options, cache },
+      { ttl: "1m", now: () => state.now, xCache: true, skip: arrived, ...options, cache },
       async (request) => {
         state.calls += 1;
         const made = typeof reply === "function" ? await reply(request as never) : reply;
@@ -93,6 +98,88 @@ describe.each(FRAMEWORKS)("%s", (_, start) => {
       const server = await serve({}, { xCache: undefined });
       await server.ask("/");
       expect((await server.ask("/")).headers).not.toHaveProperty("x-cache");
+    });
+  });
+
+  describe("requests that miss at the same time", () => {
+    /** A handler that waits until all requests are there, or only the first one where the others wait for it. */
+    function gate() {
+      const handlers: (() => void)[] = [];
+      return {
+        wait: () => new Promise<void>((resolve) => handlers.push(resolve)),
+        open: () => {
+          for (const resolve of handlers.splice(0)) resolve();
+        },
+        get inside() {
+          return handlers.length;
+        },
+      };
+    }
+
+    test("call the handler once, and the others wait for what it makes", async () => {
+      const { wait, open } = gate();
+      const server = await serve(() => wait().then(() => ({})));
+      const asked = Array.from({ length: 10 }, () => server.ask("/"));
+      const head = server.ask("/", {}, "HEAD");
+      await until(() => server.arrived === 11, "not all have arrived");
+      expect(server.calls).toBe(1);
+      open();
+      const sources = (await Promise.all(asked)).map(({ body, headers }) => `${body} ${headers["x-cache"]}`);
+      expect(sources.sort()).toEqual([...Array(9).fill("call 1 HIT"), "call 1 MISS"]);
+      expect((await head).headers["x-cache"]).toBe("HIT");
+    });
+
+    test.each([
+      ["may not be kept", { headers: { "cache-control": "private" } }],
+      ["failed", { status: 500 }],
+      ["breaks off", { body: ["a", new Error("broken")] }],
+    ] as [string, Reply][])(
+      "each make their own if the first one's %s, and soon nobody waits for it",
+      async (_, made) => {
+        const { wait, open } = gate();
+        const server = await serve(() => wait().then(() => made));
+        const first = [1, 2, 3].map(() => server.ask("/"));
+        await until(() => server.arrived === 3, "not all have arrived");
+        expect(server.calls).toBe(1);
+        open();
+        await until(() => server.calls === 3, "the others do not make their own");
+        open();
+        await Promise.all(first);
+        const later = [1, 2, 3].map(() => server.ask("/"));
+        await until(() => server.calls === 6, "they wait for what is not kept");
+        open();
+        await Promise.all(later);
+      },
+    );
+
+    test("do not wait for longer than maxWait, nor with credentials, nor for another response", async () => {
+      const handlers = gate();
+      const server = await serve(() => handlers.wait().then(() => ({})), { maxWait: 20 });
+      const asked = [
+        server.ask("/"),
+        server.ask("/"),
+        server.ask("/", { authorization: "x" }),
+        server.ask("/", { cookie: "x" }),
+        server.ask("/other"),
+      ];
+      await until(() => handlers.inside === 5, "one of them waits");
+      handlers.open();
+      await Promise.all(asked);
+    });
+
+    test("wait for their variant, once it is known what responses vary by", async () => {
+      const handlers = gate();
+      const server = await serve(() => handlers.wait().then(() => ({ headers: { vary: "accept-language" } })));
+      const learn = server.ask("/", { "accept-language": "fr" });
+      await until(() => handlers.inside === 1, "the handler is not called");
+      handlers.open();
+      await learn;
+      const asked = ["de", "en", "de", "en"].map((language) => server.ask("/", { "accept-language": language }));
+      await until(() => server.arrived === 5, "not all have arrived");
+      expect(handlers.inside).toBe(2);
+      handlers.open();
+      await Promise.all(asked);
+      expect(server.calls).toBe(3);
     });
   });
 
@@ -365,4 +452,22 @@ test("a bar in a URL or a host forges no key", () => {
   expect(responsePrefix("a|b", "/")).not.toBe(responsePrefix("a", "b|/"));
   expect(responsePrefix("a", "/x|y=z")).toBe("response|a|/x%7Cy=z");
   expect(thrownBy(() => responsePrefix(5 as never, "/"))).toBeInstanceOf(Error);
+});
+
+test.each(["web stream", "Response"] as const)("Fastify: a %s is kept like any other body", async (as) => {
+  const start = FRAMEWORKS.find(([name]) => name === "fastify")?.[1] as (typeof FRAMEWORKS)[number][1];
+  let calls = 0;
+  const server = await start({ cache: newCache(), ttl: "1m", xCache: true }, () => {
+    calls += 1;
+    return { status: 203, headers: { "content-type": "text/plain", "x-made": "here" }, body: ["a", "bc"], as };
+  });
+  const ask = client(server);
+  for (const source of ["MISS", "HIT"]) {
+    expect(await ask("/")).toMatchObject({
+      status: 203,
+      body: "abc",
+      headers: { "x-cache": source, "x-made": "here", "content-type": "text/plain" },
+    });
+  }
+  expect(calls).toBe(1);
 });

@@ -1,9 +1,8 @@
-// The same tier on a Cluster, behind Sentinels, over TLS, with a client or options of the user's own.
+// The same tier on a Cluster (behind Sentinels: failover.test.ts), over TLS, with a client or options of the user's own.
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startRedis } from "../support/redis.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
-import { startSentinels } from "../support/redis-sentinel.js";
 import { entryOf, newTier, read, textOf } from "../support/tiers.js";
 import { until } from "../support/wait.js";
 
@@ -133,30 +132,6 @@ async function namesOf(cluster: RedisCluster, pattern: string): Promise<string[]
   const names = await Promise.all(cluster.nodes.map((node) => node.client().keys(pattern)));
   return names.flat();
 }
-
-describe("Sentinels", () => {
-  test("lead to the master, and to the new one after a failover", async () => {
-    const sentinels = await startSentinels();
-    const hosts = sentinels.sentinels.map(({ host, port }) => ({ host, port }));
-    const { tier } = newTier({
-      options: { sentinels: hosts, name: sentinels.name },
-      breaker: { failures: 3, window: "1m", probeAfter: 50 },
-    });
-    await tier.set("k", entryOf("before"), {});
-    expect(await read(tier, "k")).toBe("before");
-    await sentinels.master.kill();
-    await until(async () => {
-      // Nothing throws meanwhile, and nothing hangs.
-      await read(tier, "k");
-      return (await sentinels.masterPort()) === sentinels.replica.port;
-    }, "the sentinels make no failover");
-    await until(() => tier.set("k", entryOf("after"), {}), "the new master is not written");
-    expect(await read(tier, "k")).toBe("after");
-    expect(await sentinels.replica.client().keys("*:k")).not.toEqual([]);
-    await tier.close();
-    await sentinels.close();
-  });
-});
 
 describe("TLS", () => {
   test("is spoken where the address or the options ask for it", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type CompressionChoice, compress, decompress, isSupported } from "../../ts/redis/compression.js";
 import { decode, encode, HEAD_BYTES, HEADER_BYTES, UndecodableError } from "../../ts/redis/format.js";
 import { globOf, KeyNames } from "../../ts/redis/keys.js";
+import type { Dependency } from "../../ts/redis/revisions.js";
 import { slotOf } from "../../ts/redis/slots.js";
 import { moment, parseLease, parseMoment, showLease } from "../../ts/redis/tokens.js";
 import type { TierEntry } from "../../ts/tier.js";
@@ -12,8 +13,12 @@ import { entryOf } from "../support/tiers.js";
 const FOREVER = Number.POSITIVE_INFINITY;
 
 /** The bytes as Redis has them after the script has put the revision in. */
-function storedBytes(entry: TierEntry, revision = 7): { bytes: Buffer; pxMs: number } {
-  const { head, tail, pxMs } = encode(entry, { compression: 0, bytes: entry.bytes }, 42);
+function storedBytes(
+  entry: TierEntry,
+  revision = 7,
+  dependencies: readonly Dependency[] = [],
+): { bytes: Buffer; pxMs: number } {
+  const { head, tail, pxMs } = encode(entry, { compression: 0, bytes: entry.bytes }, 42, dependencies);
   const middle = Buffer.alloc(8);
   middle.writeDoubleBE(revision);
   return { bytes: Buffer.concat([head, middle, tail]), pxMs };
@@ -137,11 +142,16 @@ describe("compression", () => {
 });
 
 test("leases and moments are read back, and nothing else is taken for one", () => {
-  const of = moment({ version: 12, clock: 34 }, "00000000000000ff");
+  const revision = "00000000000000ff";
+  const of = moment({ version: 12, clock: 34 }, revision, []);
   const lease = showLease(Buffer.from("0123456789abcdef", "hex"), of);
-  expect(parseMoment(of)).toEqual({ version: 12, clock: 34, revision: "00000000000000ff" });
+  expect(parseMoment(of)).toEqual({ version: 12, clock: 34, revision, dependencies: [] });
   expect(parseLease(lease)?.token.toString("hex")).toBe("0123456789abcdef");
-  for (const text of ["", "1.2", `${of}0`, `x${of}`, lease, "1.2.zz00000000000000"]) {
+  const dependencies = [{ key: 'a "key"].\n日本', revision }];
+  const depending = moment({ version: 12, clock: 34 }, revision, dependencies);
+  expect(parseMoment(depending)).toEqual({ version: 12, clock: 34, revision, dependencies });
+  expect(parseLease(showLease(Buffer.alloc(8), depending))?.moment.dependencies).toEqual(dependencies);
+  for (const text of ["", "1.2", `${of}0`, `x${of}`, lease, "1.2.zz00000000000000", `${of}.[x]`, `${of}.`]) {
     expect(parseMoment(text)).toBeUndefined();
   }
   for (const text of ["", of, `${lease}0`, "0123456789abcdef", "0123456789abcdef."]) {

@@ -10,6 +10,7 @@ import {
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import express from "express";
+import express4 from "express4";
 import { fastify } from "fastify";
 import { afterEach } from "vitest";
 import { cacheResponses as forExpress, type ResponseCacheOptions } from "../../ts/adapters/express.js";
@@ -21,6 +22,8 @@ export interface Reply {
   headers?: OutgoingHttpHeaders;
   /** Text, bytes, or the chunks of a stream; an Error among them breaks it. */
   body?: string | Buffer | (string | Error)[];
+  /** In Fastify: a stream of the web, or a `Response` with one, which has status and headers itself. */
+  as?: "web stream" | "Response";
 }
 
 /** What a client gets. */
@@ -54,38 +57,43 @@ function streamOf(chunks: (string | Error)[]): Readable {
   );
 }
 
-const startExpress: Start = async (options, handler, before = {}) => {
-  const app = express();
-  app.use((_, response, next) => {
-    response.set(before as Record<string, string>);
-    next();
-  });
-  app.use(forExpress(options));
-  app.use(async (request, response) => {
-    const {
-      status = 200,
-      headers = {},
-      body,
-    } = await handler({
-      method: request.method,
-      url: request.originalUrl,
-      headers: request.headers,
+const startExpress =
+  (make: typeof express): Start =>
+  async (options, handler, before = {}) => {
+    const app = make();
+    app.use((_, response, next) => {
+      response.set(before as Record<string, string>);
+      next();
     });
-    response.status(status).set(headers as Record<string, string>);
-    if (Array.isArray(body)) {
-      streamOf(body)
-        .on("error", (error) => response.destroy(error))
-        .pipe(response);
-    } else {
-      response.send(body);
-    }
-  });
-  app.use(((_error, _request, response, _next) => response.status(500).send("failed")) as express.ErrorRequestHandler);
-  const server = createServer(app);
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  running.push(() => new Promise((resolve) => server.close(resolve)));
-  return server;
-};
+    app.use(forExpress(options));
+    const answer = async (request: express.Request, response: express.Response): Promise<void> => {
+      const {
+        status = 200,
+        headers = {},
+        body,
+      } = await handler({
+        method: request.method,
+        url: request.originalUrl,
+        headers: request.headers,
+      });
+      response.status(status).set(headers as Record<string, string>);
+      if (Array.isArray(body)) {
+        streamOf(body)
+          .on("error", (error) => response.destroy(error))
+          .pipe(response);
+      } else {
+        response.send(body);
+      }
+    };
+    // Express 4 takes no notice of what a handler's promise rejects with.
+    app.use((request, response, next) => void answer(request, response).catch(next));
+    app.use(((_error, _request, response, _next) =>
+      response.status(500).send("failed")) as express.ErrorRequestHandler);
+    const server = createServer(app);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    running.push(() => new Promise((resolve) => server.close(resolve)));
+    return server;
+  };
 
 const startFastify: Start = async (options, handler, before = {}) => {
   const app = fastify();
@@ -94,8 +102,17 @@ const startFastify: Start = async (options, handler, before = {}) => {
   });
   await app.register(forFastify, options);
   app.all("/*", async (request, reply) => {
-    const { status = 200, headers = {}, body } = await handler(request);
+    const { status = 200, headers = {}, body, as } = await handler(request);
+    if (as === "Response") {
+      return new Response(Readable.toWeb(streamOf(body as string[])) as ReadableStream, {
+        status,
+        headers: headers as Record<string, string>,
+      });
+    }
     reply.code(status).headers(headers);
+    if (as === "web stream") {
+      return Readable.toWeb(streamOf(body as string[]));
+    }
     return Array.isArray(body) ? streamOf(body) : (body ?? "");
   });
   app.setErrorHandler((_, __, reply) => reply.code(500).send("failed"));
@@ -106,7 +123,8 @@ const startFastify: Start = async (options, handler, before = {}) => {
 
 /** The frameworks, and how to start a server of each. `before` are headers that something before the adapter sets. */
 export const FRAMEWORKS = [
-  ["express", startExpress],
+  ["express", startExpress(express)],
+  ["express 4", startExpress(express4 as unknown as typeof express)],
   ["fastify", startFastify],
 ] as const;
 

@@ -29,6 +29,8 @@ afterAll(async () => {
 export interface RedisServerOptions {
   /** Speak TLS on {@link RedisServer.port}, with a certificate made for this server. */
   readonly isTls?: boolean;
+  /** The server's program; by default the machine's redis-server. */
+  readonly program?: string;
   /** Further arguments, as in `["--maxmemory", "2mb"]`. */
   readonly arguments?: readonly string[];
 }
@@ -62,6 +64,7 @@ export class RedisServer {
   readonly folder: string;
   /** With TLS: what clients have to trust. */
   readonly certificate: Certificate | undefined;
+  readonly #program: string;
   readonly #arguments: readonly string[];
   readonly #clients: Redis[] = [];
   #process: ServerProcess | undefined;
@@ -70,6 +73,7 @@ export class RedisServer {
     this.port = port;
     this.folder = mkdtempSync(join(tmpdir(), "nearcache-redis-"));
     running.add(this);
+    this.#program = ("program" in options && options.program) || findRedis();
     if ("configurationFile" in options) {
       this.#arguments = [join(this.folder, options.configurationFile), "--sentinel"];
     } else {
@@ -94,7 +98,7 @@ export class RedisServer {
 
   /** Starts it, again if it was stopped or killed, and waits until it answers. Its data is gone. */
   async start(): Promise<void> {
-    const process = new ServerProcess(findRedis(), this.#arguments, this.folder);
+    const process = new ServerProcess(this.#program, this.#arguments, this.folder);
     this.#process = process;
     const probe = new Redis({
       ...this.clientOptions(),

@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerOf, changedSince } from "./http/answer.js";
+import { type Answer, answerOf, changedSince } from "./http/answer.js";
 import { type ResolvedResponseOptions, type ResponseCacheOptions, resolveResponseOptions } from "./http/options.js";
 import { record } from "./http/recorder.js";
 import { ResponseStore } from "./http/store.js";
+import { Turns } from "./http/turns.js";
 
 export type { ResponseCacheOptions } from "./http/options.js";
 export { responsePrefix } from "./http/store.js";
@@ -36,6 +37,7 @@ export type Middleware = (
 export function cacheResponses(options: ResponseCacheOptions): Middleware {
   const resolved = resolveResponseOptions(options);
   const store = new ResponseStore(resolved);
+  const turns = new Turns(resolved.waitMs, resolved.now);
   return (request, response, next) => {
     const url = request.originalUrl ?? request.url ?? "";
     const key = store.keyOf(request, undefined, url);
@@ -44,19 +46,30 @@ export function cacheResponses(options: ResponseCacheOptions): Middleware {
       next();
       return;
     }
-    const found = store.find(key, request, (done) => response.once("close", done));
-    if (found !== undefined) {
-      const { status, headers, body } = answerOf(found, request, resolved.now(), resolved.hasXCache);
-      response.statusCode = status;
-      for (const [name, value] of headers) {
-        response.setHeader(name, value);
+    const visit = (mayWait: boolean): void => {
+      const found = store.find(key, request, (done) => response.once("close", done));
+      if (found !== undefined) {
+        send(response, answerOf(found, request, resolved.now(), resolved.hasXCache));
+        return;
       }
-      response.end(body);
-      return;
-    }
-    keep(store, key, request, response, resolved);
-    next();
+      const slot = mayWait ? store.slotOf(key, request) : undefined;
+      if (slot !== undefined && turns.wait(slot, () => visit(false))) {
+        return;
+      }
+      const isMaker = slot !== undefined && request.method === "GET";
+      keep(store, key, request, response, resolved, isMaker ? turns.begin(slot) : () => undefined);
+      next();
+    };
+    visit(true);
   };
+}
+
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.statusCode = status;
+  for (const [name, value] of headers) {
+    response.setHeader(name, value);
+  }
+  response.end(body);
 }
 
 /** Lets a request through that the cache has no part in, but for what it makes out of date. */
@@ -85,14 +98,17 @@ function keep(
   request: IncomingMessage,
   response: ServerResponse,
   { hasXCache, bodyBytesMax, ttlMs }: ResolvedResponseOptions,
+  done: (isKept: boolean) => void,
 ): void {
   if (hasXCache) {
     response.setHeader("x-cache", "MISS");
   }
   const before = response.getHeaders();
   record(response, bodyBytesMax, ({ status, headers, body }) => {
-    store.keep(key, request, { status, all: headers, own: changedSince(before, headers), body }, ttlMs);
+    const own = changedSince(before, headers);
+    done(store.keep(key, request, { status, all: headers, own, body }, ttlMs) !== undefined);
   });
+  response.once("close", () => done(false));
 }
 
 function isSafe(method: string | undefined): boolean {

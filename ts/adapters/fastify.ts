@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { pipeline, Readable, Transform } from "node:stream";
+import { ReadableStream } from "node:stream/web";
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest, RegisterOptions } from "fastify";
 import type { Duration } from "../units.js";
 import { answerOf, changedSince } from "./http/answer.js";
@@ -15,7 +16,8 @@ import {
 } from "./http/options.js";
 import { Collector } from "./http/recorder.js";
 import type { Headers } from "./http/rules.js";
-import { ResponseStore } from "./http/store.js";
+import { type Found, ResponseStore } from "./http/store.js";
+import { Turns } from "./http/turns.js";
 
 export type { ResponseCacheOptions } from "./http/options.js";
 export { responsePrefix } from "./http/store.js";
@@ -35,7 +37,11 @@ interface Visit {
   readonly before: Headers;
   /** `kept`: came from the cache; `new`: is to be kept; `changes`: may make what is kept out of date. */
   readonly kind: "kept" | "new" | "changes";
+  /** Told when the response is kept, or will not be: others may wait for it. */
+  readonly done: (isKept: boolean) => void;
 }
+
+const NOBODY_WAITS = (): void => undefined;
 
 const plugin: FastifyPluginCallback<ResponseCacheOptions> = (fastify, given, done) => {
   // What is Fastify's own among the options has its effect there.
@@ -75,11 +81,13 @@ export const cacheResponses: FastifyPluginCallback<ResponseCacheOptions> = Objec
 class Plugin {
   readonly #options: ResolvedResponseOptions;
   readonly #store: ResponseStore;
+  readonly #turns: Turns;
   readonly #visits = new WeakMap<FastifyRequest, Visit>();
 
   constructor(options: ResolvedResponseOptions) {
     this.#options = options;
     this.#store = new ResponseStore(options);
+    this.#turns = new Turns(options.waitMs, options.now);
   }
 
   install(fastify: FastifyInstance): void {
@@ -88,19 +96,15 @@ class Plugin {
       const own = config?.responseCache;
       resolveTtlMs(own === false ? undefined : own?.ttl);
     });
-    fastify.addHook("preHandler", (request, reply, next) => {
-      if (!this.#answer(request, reply)) {
-        next();
-      }
-    });
+    fastify.addHook("preHandler", (request, reply, next) => this.#visit(request, reply, next, true));
     fastify.addHook("onSend", (request, reply, payload, next) => {
       next(null, this.#keep(request, reply, payload));
     });
   }
 
-  /** Answers from the cache, or notes what is to be done with the response; whether it has answered. */
-  #answer(request: FastifyRequest, reply: FastifyReply): boolean {
-    const { hasXCache, now } = this.#options;
+  /** Answers from the cache, or notes what is to be done with the response and goes on, at once or in its turn. */
+  #visit(request: FastifyRequest, reply: FastifyReply, next: () => void, mayWait: boolean): void {
+    const { hasXCache } = this.#options;
     const config = request.routeOptions.config.responseCache;
     const key = this.#store.keyOf(request.raw, request.host, request.originalUrl);
     const ttlMs = (config === false ? undefined : resolveTtlMs(config?.ttl)) ?? this.#options.ttlMs;
@@ -110,18 +114,33 @@ class Plugin {
         reply.header("x-cache", "BYPASS");
       }
       if (!["GET", "HEAD", "OPTIONS", "TRACE"].includes(request.method)) {
-        this.#visits.set(request, { key, ttlMs, before, kind: "changes" });
+        this.#visits.set(request, { key, ttlMs, before, kind: "changes", done: NOBODY_WAITS });
       }
-      return false;
+      next();
+      return;
     }
     const found = this.#store.find(key, request.raw, (done) => reply.raw.once("close", done));
-    this.#visits.set(request, { key, ttlMs, before, kind: found === undefined ? "new" : "kept" });
-    if (found === undefined) {
-      if (hasXCache) {
-        reply.header("x-cache", "MISS");
-      }
-      return false;
+    if (found !== undefined) {
+      this.#visits.set(request, { key, ttlMs, before, kind: "kept", done: NOBODY_WAITS });
+      this.#send(request, reply, found);
+      return;
     }
+    const slot = mayWait ? this.#store.slotOf(key, request.raw) : undefined;
+    if (slot !== undefined && this.#turns.wait(slot, () => this.#visit(request, reply, next, false))) {
+      return;
+    }
+    const isMaker = slot !== undefined && request.method === "GET";
+    const done = isMaker ? this.#turns.begin(slot) : NOBODY_WAITS;
+    reply.raw.once("close", () => done(false));
+    this.#visits.set(request, { key, ttlMs, before, kind: "new", done });
+    if (hasXCache) {
+      reply.header("x-cache", "MISS");
+    }
+    next();
+  }
+
+  #send(request: FastifyRequest, reply: FastifyReply, found: Found): void {
+    const { now, hasXCache } = this.#options;
     const { status, headers } = answerOf(found, request.raw, now(), hasXCache);
     reply.code(status);
     for (const [name, value] of headers) {
@@ -130,7 +149,6 @@ class Plugin {
     // Also for HEAD: Fastify counts the bytes, and Node leaves them out.
     const { buffer, byteOffset, byteLength } = found.response.body;
     reply.send(status === 304 || status === 204 ? undefined : Buffer.from(buffer, byteOffset, byteLength));
-    return true;
   }
 
   /** Keeps a response on its way to the client; gives what is to be sent. */
@@ -143,8 +161,9 @@ class Plugin {
       return payload;
     }
     const body = new Collector(this.#options.bodyBytesMax);
-    if (payload instanceof Readable) {
-      return this.#tee(payload, body, () => this.#keepBytes(visit, request, reply, body));
+    const source = streamOf(payload, reply);
+    if (source !== undefined) {
+      return this.#tee(source, body, () => this.#keepBytes(visit, request, reply, body));
     }
     if (payload === null || payload === undefined || typeof payload === "string" || payload instanceof Uint8Array) {
       body.add(payload);
@@ -179,7 +198,27 @@ class Plugin {
     }
     const all = reply.getHeaders();
     const own = changedSince(visit.before, all);
-    return this.#store.keep(visit.key, request.raw, { status: reply.statusCode, all, own, body: bytes }, visit.ttlMs)
-      ?.etag;
+    const complete = { status: reply.statusCode, all, own, body: bytes };
+    const kept = this.#store.keep(visit.key, request.raw, complete, visit.ttlMs);
+    visit.done(kept !== undefined);
+    return kept?.etag;
   }
+}
+
+/** A payload that is a stream, of Node or of the web, or a `Response` with one; what that says of itself goes to the reply. */
+function streamOf(payload: unknown, reply: FastifyReply): Readable | undefined {
+  if (payload instanceof Readable) {
+    return payload;
+  }
+  if (payload instanceof ReadableStream) {
+    return Readable.fromWeb(payload);
+  }
+  if (!(payload instanceof Response) || payload.body === null) {
+    return undefined;
+  }
+  reply.code(payload.status);
+  for (const [name, value] of payload.headers) {
+    reply.header(name, value);
+  }
+  return Readable.fromWeb(payload.body as ReadableStream);
 }

@@ -95,6 +95,8 @@ export class Flight {
   readonly waitsFor = new Set<Flight>();
   /** The claim on the key; 0: another thread has it. */
   token = 0;
+  /** What its value hangs on, as far as it was known before anybody was asked for it; the store watches these keys. */
+  watched: readonly string[] = [];
   /** The second tier's lease. */
   lease: string | undefined = undefined;
   /** When the second tier was asked, as it tells time. */

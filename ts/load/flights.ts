@@ -173,12 +173,19 @@ export class Flights {
       flight.token = token;
       flight.stamp = flight.owner.stamp();
       if (request.dependsOn.length > 0) {
-        flight.owner.depend(request.dependsOn);
+        this.#watch(flight, request.dependsOn);
       }
       this.#lookAgain(flight);
     } catch (error) {
       this.#fail(flight, error);
     }
+  }
+
+  /** From now on a change of these keys makes void what is built from them, and what is asked for now is as of now. */
+  #watch(flight: Flight, keys: readonly string[]): void {
+    flight.watched = [...flight.watched, ...keys];
+    flight.owner.depend(keys);
+    flight.stamp = flight.owner.stamp();
   }
 
   /** Another thread loads the key. */
@@ -240,6 +247,15 @@ export class Flights {
       flight.lease = answer.lease;
       flight.asOf = answer.asOf;
       try {
+        const unwatched = answer.entry?.dependsOn?.filter((key) => !flight.watched.includes(key)) ?? [];
+        if (unwatched.length > 0) {
+          // One of them may have changed since the tier looked, unseen. From now on that would be seen.
+          this.#releaseLease(flight.owner, flight.key, answer.lease);
+          flight.lease = undefined;
+          this.#watch(flight, unwatched);
+          this.#askTier(flight, since);
+          return;
+        }
         if (this.#takeFromTier(flight, answer.entry)) {
           return;
         }
@@ -256,7 +272,7 @@ export class Flights {
         this.#fail(flight, error);
       }
     };
-    flight.owner.tier?.get(flight.key, { leaseMs }).then(answered);
+    flight.owner.tier?.get(flight.key, { leaseMs, dependsOn: flight.watched }).then(answered);
   }
 
   /** Takes what the second tier has; whether that is the answer. */
@@ -277,6 +293,7 @@ export class Flights {
     envelope.loadMs = found.loadMs;
     envelope.stamp = flight.stamp;
     envelope.tags = found.tags;
+    envelope.dependsOn = found.dependsOn ?? envelope.dependsOn;
     envelope.etag = found.etag;
     envelope.lastModified = found.lastModified;
     envelope.isNegative = value === null;
@@ -396,8 +413,10 @@ export class Flights {
 
   #writeTier(flight: Flight, { snapshot, envelope, ttlMs }: LoadedValue): Promise<unknown> | undefined {
     const { key, lease, asOf, owner } = flight;
-    if (envelope.dependsOn.length > 0) {
-      // The second tier does not know what depends on what: it would keep what this process invalidates.
+    const { dependsOn } = envelope;
+    const isKnown = lease !== undefined || asOf !== undefined;
+    if (dependsOn.length > 0 && !(isKnown && dependsOn.every((key) => flight.watched.includes(key)))) {
+      // What the tier had of them before the load is not known: it could not tell when they change.
       return undefined;
     }
     flight.lease = undefined;
@@ -407,6 +426,7 @@ export class Flights {
       liveMs: ttlMs + envelope.liveForMs,
       loadMs: envelope.loadMs,
       tags: envelope.tags,
+      ...(dependsOn.length > 0 && { dependsOn }),
       etag: envelope.etag,
       lastModified: envelope.lastModified,
     };

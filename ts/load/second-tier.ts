@@ -48,10 +48,11 @@ export class SecondTier {
     if (!isPortable(key)) {
       return Promise.resolve(NO_ANSWER);
     }
-    const changes = [...this.#changingAll, ...(this.#changing.has(key) ? [this.#changing.get(key)] : [])];
+    const dependsOn = how.dependsOn?.filter(isPortable) ?? [];
+    const changes = [...this.#changingAll, ...[key, ...dependsOn].flatMap((each) => this.#changing.get(each) ?? [])];
     const look = async (): Promise<TierAnswer> => {
       const start = performance.now();
-      const answer = await this.tier.get(key, how);
+      const answer = await this.tier.get(key, { ...how, dependsOn });
       this.#watch.time("l2", performance.now() - start);
       return answer;
     };

@@ -33,7 +33,13 @@ const MS_PER_S = 1_000;
 
 /** All metrics. */
 export const FIELDS: readonly Field[] = [
-  counter("hits", "{hit}", "Reads that found a value, by all threads.", (stats) => stats.hits),
+  counter("hits", "{hit}", "Reads that found a fresh value, by all threads.", (stats) => stats.hits),
+  counter(
+    "stale",
+    "{read}",
+    "Reads that found a value that is no longer fresh, by all threads.",
+    (stats) => stats.stale,
+  ),
   counter("misses", "{miss}", "Reads that found none, by all threads.", (stats) => stats.misses),
   counter("sets", "{entry}", "Values stored, by all threads.", (stats) => stats.sets),
   counter("deletes", "{entry}", "Entries deleted on request.", (stats) => stats.deletes),
@@ -105,7 +111,7 @@ function sum(name: string, unit: string, help: string, read: Read): Field {
   return { name, kind: "sum", unit, help, read: (stats) => [{ value: read(stats) }] };
 }
 
-type TierCount = { [N in keyof L2Stats]: L2Stats[N] extends number ? N : never }[keyof L2Stats];
+type TierCount = { [N in keyof L2Stats]-?: L2Stats[N] extends number ? N : never }[keyof L2Stats];
 
 function tierCounter(count: TierCount, unit: string, help: string, name: string = count): Field {
   return {

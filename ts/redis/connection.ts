@@ -11,6 +11,8 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis"
 import { ClusterNodes } from "./cluster-nodes.js";
 import type { Deadline } from "./deadlines.js";
 import type { RedisSource, ResolvedTierOptions } from "./options.js";
+import { SentinelWatch } from "./sentinels.js";
+import { slotOf } from "./slots.js";
 
 export type Client = Redis | Cluster;
 export type Argument = string | number | Buffer;
@@ -41,6 +43,7 @@ export class Connection {
   readonly #isOurs: boolean;
   readonly #listeners: [event: string, listener: Listener][] = [];
   readonly #nodes: ClusterNodes | undefined;
+  readonly #sentinels: SentinelWatch | undefined;
   readonly #toldWhenReady = new Set<() => void>();
   #wasReady: boolean;
   #isGathering = false;
@@ -59,6 +62,7 @@ export class Connection {
       this.#tellIfReady();
     };
     this.#nodes = isOurCluster ? new ClusterNodes(this.client as Cluster, options, onNodes) : undefined;
+    this.#sentinels = this.#watchSentinels(options);
     this.#wasReady = this.#isReady;
     this.#listen("ready", () => {
       this.#tellIfReady();
@@ -128,8 +132,25 @@ export class Connection {
     return this.isCluster ? (this.client as Cluster).nodes("master") : [this.client as Redis];
   }
 
+  /** In a Cluster: the master that has this name's slot, as host and port; undefined where nobody is known to. */
+  nodeOf(name: string): string | undefined {
+    return this.isCluster ? (this.client as Cluster).slots[slotOf(name)]?.[0] : undefined;
+  }
+
+  /** As {@link nodeOf} calls the node of this client. */
+  nameOf(node: Client): string {
+    const { host, port } = (node as Redis).options;
+    return `${host}:${port}`;
+  }
+
+  /** The names of all masters, see {@link nodeOf}. */
+  masterNames(): Set<string> {
+    return new Set(this.masters().map((node) => this.nameOf(node)));
+  }
+
   close(): void {
     this.#nodes?.close();
+    this.#sentinels?.close();
     for (const [event, listener] of this.#listeners) {
       this.client.off(event, listener);
     }
@@ -137,6 +158,18 @@ export class Connection {
       this.client.on("error", () => undefined);
       this.client.disconnect();
     }
+  }
+
+  #watchSentinels(options: ResolvedTierOptions): SentinelWatch | undefined {
+    const given = options.source.options;
+    if (given?.sentinels === undefined || given.role === "slave") {
+      return undefined;
+    }
+    return new SentinelWatch(redisOptions(given, options), () => {
+      if (this.client.status === "ready") {
+        this.client.disconnect(true);
+      }
+    });
   }
 
   get #isReady(): boolean {

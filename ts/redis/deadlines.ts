@@ -36,6 +36,11 @@ export class Deadline {
     return this.#isOver;
   }
 
+  /** It was over before what it was for was done. */
+  get isPassed(): boolean {
+    return this.#isPassed;
+  }
+
   /** As `promise`, unless the deadline passes first; what `promise` does then is lost. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {

@@ -10,8 +10,7 @@ import type { Calls } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { NO_REVISION } from "./format.js";
 import type { KeyNames } from "./keys.js";
-import { REVISIONS } from "./scripts.js";
-import { groupBySlot } from "./slots.js";
+import { revisionsOf } from "./revisions.js";
 import type { SharedState } from "./state.js";
 
 /** A change arrives within milliseconds; a connection that lags more is found out and dropped. */
@@ -129,17 +128,7 @@ export class Echoes {
     const { calls, state, names } = this.#owner;
     return calls.attempt("compare revisions", async (attempt) => {
       const version = state.version ?? (await state.current(attempt)).version;
-      const found = new Map<string, string>();
-      const groups = calls.connection.isCluster ? groupBySlot(keys, (key) => names.entry(version, key)) : [keys];
-      const ask = async (group: readonly string[]): Promise<void> => {
-        const entries = group.map((key) => names.entry(version, key));
-        const revisions = (await attempt.script(REVISIONS, entries)) as Buffer[];
-        for (const [index, key] of group.entries()) {
-          found.set(key, (revisions[index] as Buffer).toString("hex"));
-        }
-      };
-      await Promise.all(groups.map(ask));
-      return found;
+      return revisionsOf(attempt, names, version, keys, calls.connection.isCluster);
     });
   }
 

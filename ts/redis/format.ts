@@ -6,7 +6,7 @@
  * "nc"  ver flags kind compression  reserved revision   lease until lease token  stale ms load ms clock  meta length data length
  * ```
  *
- * Then the meta data (tags, validators), then the value's bytes as they are stored, and nothing after them.
+ * Then the meta data (tags, validators, what it depends on), then the value's bytes as they are stored, and nothing after them.
  *
  * - *revision*: grows with each write of the key, and is never used twice. Written by the scripts (scripts.ts).
  * - *lease until*, *lease token*: who may load the key and until when, by the server's clock in microseconds. Zeros: nobody.
@@ -17,6 +17,7 @@
  * A *placeholder* is a header alone: nothing is known of the key but who is loading it.
  */
 import type { TierEntry } from "../tier.js";
+import type { Dependency } from "./revisions.js";
 
 export const HEADER_BYTES = 64;
 const MAGIC = "nc";
@@ -61,6 +62,8 @@ export interface Decoded {
   readonly compression: number;
   readonly revision: string;
   readonly clock: number;
+  /** What it was built from. */
+  readonly dependencies: readonly Dependency[];
   /** Somebody may hold the lease on this; the lease script knows. */
   readonly isPlaceholder: boolean;
 }
@@ -69,9 +72,14 @@ export interface Decoded {
 export class UndecodableError extends Error {}
 
 /** The two parts of a stored entry between which the revision belongs, and its life in Redis, 0 for no end. */
-export function encode(entry: TierEntry, stored: Stored, clock: number): { head: Buffer; tail: Buffer; pxMs: number } {
+export function encode(
+  entry: TierEntry,
+  stored: Stored,
+  clock: number,
+  dependencies: readonly Dependency[],
+): { head: Buffer; tail: Buffer; pxMs: number } {
   const { pxMs, staleMs } = lifetimes(entry);
-  const meta = encodeMeta(entry);
+  const meta = encodeMeta(entry, dependencies);
   const all = Buffer.alloc(HEADER_BYTES + meta.byteLength + stored.bytes.byteLength);
   writeStart(all, 0, entry.kind, stored.compression);
   all.writeDoubleBE(staleMs, At.staleMs);
@@ -119,18 +127,21 @@ export function decode(bytes: Buffer, pttlMs: number): Decoded {
   }
   const flags = bytes[At.flags] as number;
   const metaEnd = HEADER_BYTES + bytes.readUInt32BE(At.metaBytes);
+  const { dependencies, ...notes } = decodeMeta(bytes.subarray(HEADER_BYTES, metaEnd));
   const entry: TierEntry = {
     kind: bytes[At.kind] as number,
     bytes: bytes.subarray(metaEnd),
     ...remaining(flags, bytes.readDoubleBE(At.staleMs), pttlMs),
     loadMs: bytes.readDoubleBE(At.loadMs),
-    ...decodeMeta(bytes.subarray(HEADER_BYTES, metaEnd)),
+    ...notes,
+    ...(dependencies.length > 0 && { dependsOn: dependencies.map(({ key }) => key) }),
   };
   return {
     entry,
     compression: bytes[At.compression] as number,
     revision: bytes.toString("hex", At.revision, At.revision + 8),
     clock: bytes.readDoubleBE(At.clock),
+    dependencies,
     isPlaceholder: (flags & Flag.placeholder) !== 0,
   };
 }
@@ -161,18 +172,21 @@ function remaining(flags: number, staleMs: number, pttlMs: number): { freshMs: n
   return { freshMs: isStale ? 0 : Math.max(0, pttlMs - staleMs), liveMs };
 }
 
-// --- meta data: a count of tags and each tag, then the two validators; texts with their lengths before them --------------
+// --- meta data: a count of tags and each tag, then the two validators, then each key that the value depends on and its
+// --- revision; texts with their lengths before them ---------------------------------------------------------------------
 
 /** A validator that is not there. */
 const ABSENT = 0xff_ff_ff_ff;
 
-function encodeMeta({ tags, etag, lastModified }: TierEntry): Buffer {
-  if (tags.length === 0 && etag === undefined && lastModified === undefined) {
+function encodeMeta({ tags, etag, lastModified }: TierEntry, dependencies: readonly Dependency[]): Buffer {
+  const isEmpty = tags.length === 0 && dependencies.length === 0;
+  if (isEmpty && etag === undefined && lastModified === undefined) {
     return Buffer.alloc(0);
   }
   const count = Buffer.alloc(4);
   count.writeUInt32BE(tags.length);
-  return Buffer.concat([count, ...[...tags, etag, lastModified].flatMap(encodeText)]);
+  const pairs = dependencies.flatMap(({ key, revision }) => [key, revision]);
+  return Buffer.concat([count, ...[...tags, etag, lastModified, ...pairs].flatMap(encodeText)]);
 }
 
 function encodeText(text: string | undefined): Buffer[] {
@@ -182,9 +196,13 @@ function encodeText(text: string | undefined): Buffer[] {
   return [length, bytes];
 }
 
-function decodeMeta(meta: Buffer): Pick<TierEntry, "tags" | "etag" | "lastModified"> {
+interface Meta extends Pick<TierEntry, "tags" | "etag" | "lastModified"> {
+  readonly dependencies: readonly Dependency[];
+}
+
+function decodeMeta(meta: Buffer): Meta {
   if (meta.byteLength === 0) {
-    return { tags: [] };
+    return { tags: [], dependencies: [] };
   }
   try {
     const texts: (string | undefined)[] = [];
@@ -196,11 +214,20 @@ function decodeMeta(meta: Buffer): Pick<TierEntry, "tags" | "etag" | "lastModifi
       at += length === ABSENT ? 0 : length;
     }
     const tags = texts.slice(0, count).filter((tag) => tag !== undefined);
-    if (tags.length !== count || texts.length !== count + 2) {
+    const pairs = texts.slice(count + 2).filter((text) => text !== undefined);
+    if (tags.length !== count || texts.length !== count + 2 + pairs.length || pairs.length % 2 !== 0) {
       throw new UndecodableError("its tags can't be read");
     }
-    return { tags, etag: texts[count], lastModified: texts[count + 1] };
+    return { tags, etag: texts[count], lastModified: texts[count + 1], dependencies: pairsOf(pairs) };
   } catch (error) {
     throw error instanceof UndecodableError ? error : new UndecodableError("its meta data can't be read");
   }
+}
+
+function pairsOf(texts: readonly string[]): Dependency[] {
+  const dependencies: Dependency[] = [];
+  for (let at = 0; at < texts.length; at += 2) {
+    dependencies.push({ key: texts[at] as string, revision: texts[at + 1] as string });
+  }
+  return dependencies;
 }

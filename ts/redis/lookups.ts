@@ -20,6 +20,7 @@ import {
   UndecodableError,
 } from "./format.js";
 import type { KeyNames } from "./keys.js";
+import { type Dependency, dependenciesOn, revisionsOf } from "./revisions.js";
 import { LEASE, READ } from "./scripts.js";
 import { groupBySlot } from "./slots.js";
 import type { SharedState, State } from "./state.js";
@@ -37,6 +38,8 @@ const PLACEHOLDER = placeholderHead();
 export interface Question {
   readonly key: string;
   readonly leaseMs: number;
+  /** What a value that is loaded then will be built from. */
+  readonly dependsOn: readonly string[];
 }
 
 /** What a look-up counts. */
@@ -76,6 +79,8 @@ interface Found {
   readonly isHeld: boolean;
   readonly isChanged: boolean;
   readonly state: State;
+  /** What the question's keys were, before anything is loaded. */
+  readonly dependencies: readonly Dependency[];
 }
 
 const ABSENT: Stored = { decoded: undefined, revision: NO_REVISION };
@@ -161,14 +166,14 @@ export class Lookups {
       return found;
     }
     // Somebody was quicker. Whatever they left is the answer; a lease is not asked for again.
-    const again = changed.map(({ question }) => ({ key: question.key, leaseMs: 0 }));
+    const again = changed.map(({ question }) => ({ ...question, leaseMs: 0 }));
     const later = (await this.#readAndLease(attempt, again)).values();
     return found.map((first) => (first.isChanged ? (later.next().value as Found) : first));
   }
 
   async #readAndLease(attempt: Attempt, questions: readonly Question[]): Promise<readonly Found[]> {
-    const { state, stored } = await this.#read(attempt, questions);
-    const isValid = await this.#tagChecks(attempt, stored);
+    const { state, stored, revisions } = await this.#read(attempt, questions);
+    const isValid = await this.#checks(attempt, state.version, stored, revisions);
     return Promise.all(
       questions.map((question) => {
         const { decoded, revision } = stored.get(question) ?? ABSENT;
@@ -179,6 +184,7 @@ export class Lookups {
           decoded: valid,
           revision,
           state,
+          dependencies: dependenciesOn(question.dependsOn, revisions),
           lease: undefined,
           isHeld: isPlaceholder,
           isChanged: false,
@@ -193,7 +199,7 @@ export class Lookups {
   async #read(
     attempt: Attempt,
     questions: readonly Question[],
-  ): Promise<{ state: State; stored: Map<Question, Stored> }> {
+  ): Promise<{ state: State; stored: Map<Question, Stored>; revisions: Map<string, string> }> {
     const { state } = this.#owner;
     const version = state.version ?? (await state.current(attempt)).version;
     const stored = new Map<Question, Stored>();
@@ -207,8 +213,13 @@ export class Lookups {
         );
       }
     };
-    const [current] = await Promise.all([state.current(attempt), ...this.#group(questions, version).map(read)]);
-    return current.version === version ? { state: current, stored } : this.#read(attempt, questions);
+    const dependsOn = new Set(questions.flatMap((question) => question.dependsOn));
+    const [current, revisions] = await Promise.all([
+      state.current(attempt),
+      this.#revisions(attempt, version, dependsOn),
+      ...this.#group(questions, version).map(read),
+    ]);
+    return current.version === version ? { state: current, stored, revisions } : this.#read(attempt, questions);
   }
 
   #decode(key: string, bytes: unknown, pttlMs: unknown): Stored {
@@ -227,14 +238,37 @@ export class Lookups {
     }
   }
 
-  /** Looks at all tags of these entries at once. A tag that nobody knows any more may have been invalidated: it counts so. */
-  async #tagChecks(attempt: Attempt, stored: ReadonlyMap<Question, Stored>): Promise<(decoded: Decoded) => boolean> {
-    const tags = new Set([...stored.values()].flatMap(({ decoded }) => decoded?.entry.tags ?? []));
-    if (tags.size === 0) {
+  #revisions(attempt: Attempt, version: number, keys: ReadonlySet<string>): Promise<Map<string, string>> {
+    const { names, calls } = this.#owner;
+    return revisionsOf(attempt, names, version, [...keys], calls.connection.isCluster);
+  }
+
+  /**
+   * Looks at all tags of these entries at once, and at what they depend on as far as that is not known from `revisions`. A
+   * tag that nobody knows any more may have been invalidated: it counts so.
+   */
+  async #checks(
+    attempt: Attempt,
+    version: number,
+    stored: ReadonlyMap<Question, Stored>,
+    revisions: ReadonlyMap<string, string>,
+  ): Promise<(decoded: Decoded) => boolean> {
+    const all = [...stored.values()].flatMap(({ decoded }) => decoded ?? []);
+    const tags = new Set(all.flatMap(({ entry }) => entry.tags));
+    const keys = new Set(all.flatMap(({ dependencies }) => dependencies.map(({ key }) => key)));
+    for (const key of revisions.keys()) {
+      keys.delete(key);
+    }
+    if (tags.size === 0 && keys.size === 0 && revisions.size === 0) {
       return () => true;
     }
-    const times = await this.#owner.state.tagTimes(attempt, tags);
-    return ({ entry, clock }) => entry.tags.every((tag) => (times.get(tag) ?? Number.POSITIVE_INFINITY) <= clock);
+    const [times, others] = await Promise.all([
+      this.#owner.state.tagTimes(attempt, tags),
+      this.#revisions(attempt, version, keys),
+    ]);
+    return ({ entry, clock, dependencies }) =>
+      entry.tags.every((tag) => (times.get(tag) ?? Number.POSITIVE_INFINITY) <= clock) &&
+      dependencies.every(({ key, revision }) => (revisions.get(key) ?? others.get(key)) === revision);
   }
 
   /** Where Redis refuses (its memory is full, it is a replica), what was found is good all the same. */
@@ -264,12 +298,12 @@ export class Lookups {
       return { ...found, isChanged: true };
     }
     const revision = bytes.toString("hex");
-    const lease = outcome === TAKEN ? showLease(token, moment(state, revision)) : undefined;
+    const lease = outcome === TAKEN ? showLease(token, moment(state, revision, found.dependencies)) : undefined;
     return { ...found, revision, lease, isHeld: lease === undefined };
   }
 
   /** Never rejects. */
-  async #answer({ question, decoded, revision, state, lease, isHeld }: Found): Promise<TierAnswer> {
+  async #answer({ question, decoded, revision, state, lease, isHeld, dependencies }: Found): Promise<TierAnswer> {
     let entry: TierEntry | undefined;
     if (decoded !== undefined) {
       try {
@@ -284,7 +318,7 @@ export class Lookups {
     } else {
       this.counters.hits++;
     }
-    return { entry, lease, isHeld, asOf: moment(state, revision) };
+    return { entry, lease, isHeld, asOf: moment(state, revision, dependencies) };
   }
 
   #undecodable(key: string, cause: Error): void {

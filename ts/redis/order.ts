@@ -48,9 +48,9 @@ export class WriteOrder {
     return done;
   }
 
-  /** What a reader of the key has to wait for; undefined: nothing. */
-  pending(key: string): Promise<unknown> | undefined {
-    const before = this.#before([key]);
+  /** What a reader of these keys has to wait for; undefined: nothing. */
+  pending(keys: readonly string[]): Promise<unknown> | undefined {
+    const before = this.#before(keys);
     return before.length === 0 ? undefined : Promise.allSettled(before);
   }
 

@@ -132,6 +132,7 @@ export class SharedState {
   }
 
   #group(tags: readonly string[]): (readonly string[])[] {
-    return this.#isCluster ? groupBySlot(tags, (tag) => this.#names.tag(tag)) : [tags];
+    const all = tags.length === 0 ? [] : [tags];
+    return this.#isCluster ? groupBySlot(tags, (tag) => this.#names.tag(tag)) : all;
   }
 }

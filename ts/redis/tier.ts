@@ -12,10 +12,11 @@ import { compress } from "./compression.js";
 import { Echoes } from "./echoes.js";
 import { Compression, NO_REVISION, type Stored } from "./format.js";
 import { KeyNames } from "./keys.js";
-import { Lookups } from "./lookups.js";
+import { Lookups, type Question } from "./lookups.js";
 import type { ResolvedTierOptions } from "./options.js";
 import { type Concern, WriteOrder } from "./order.js";
 import { deleteOn } from "./patterns.js";
+import { pick } from "./revisions.js";
 import { SharedState } from "./state.js";
 import { parseLease, parseMoment } from "./tokens.js";
 import { type Condition, checkSize, expire, release, remove, store, touch, type WriteOwner } from "./writes.js";
@@ -43,7 +44,7 @@ export class RedisTier implements Tier {
     this.#options = options;
     this.#names = new KeyNames(options.prefix);
     this.#calls = new Calls(options, this.#names, {
-      breakerChanged: (from, to) => this.#report({ type: "breaker", from, to }),
+      breakerChanged: (change) => this.#report({ type: "breaker", ...change }),
       failed: (operation, error) => this.#report({ type: "error", operation, error }),
     });
     const { isCluster } = this.#calls.connection;
@@ -79,15 +80,17 @@ export class RedisTier implements Tier {
   }
 
   get(key: string, how: TierLookUp): Promise<TierAnswer> {
-    const question = { key, leaseMs: Math.ceil(how.leaseMs) };
-    const pending = this.#order.pending(key);
+    const { dependsOn = [] } = how;
+    const question = { key, leaseMs: Math.ceil(how.leaseMs), dependsOn };
+    const pending = this.#order.pending([key, ...dependsOn]);
     return pending === undefined ? this.#lookups.get(question) : this.#getAfter(pending, question);
   }
 
   async set(key: string, entry: TierEntry, how: TierWrite): Promise<boolean> {
     checkSize(key, entry, this.#options.valueBytesMax);
-    const condition = conditionOf(how);
+    const condition = conditionOf(how, entry.dependsOn ?? []);
     if (condition === undefined) {
+      await (how.lease && this.release(key, how.lease));
       return false;
     }
     if (entry.liveMs <= 0) {
@@ -215,6 +218,7 @@ export class RedisTier implements Tier {
       name: this.name,
       ...{ hits, misses, writes: this.#writes, errors: errors + undecodable, timeouts, undecodable, skipped },
       breaker: this.#calls.breakerState,
+      ...(this.#calls.connection.isCluster && { brokenNodes: this.#calls.brokenNodes }),
       coherence: this.#backplane.coherence,
       messages,
       gaps,
@@ -244,7 +248,7 @@ export class RedisTier implements Tier {
   }
 
   /** A look-up of what is being written: it waits for the write, and still no longer than its own deadline. */
-  async #getAfter(pending: Promise<unknown>, question: { key: string; leaseMs: number }): Promise<TierAnswer> {
+  async #getAfter(pending: Promise<unknown>, question: Question): Promise<TierAnswer> {
     if (!this.#calls.admits()) {
       return this.#lookups.missed();
     }
@@ -307,15 +311,11 @@ export class RedisTier implements Tier {
   }
 }
 
-/** What a write hangs on; `undefined`: on something that this tier never handed out, so it can't hold. */
-function conditionOf({ lease, asOf }: TierWrite): Condition | undefined {
-  if (lease !== undefined) {
-    const parsed = parseLease(lease);
-    return parsed && { moment: parsed.moment, token: parsed.token };
-  }
-  if (asOf === undefined) {
-    return { moment: undefined, token: undefined };
-  }
-  const moment = parseMoment(asOf);
-  return moment && { moment, token: undefined };
+/** What a write hangs on; `undefined`: on something that this tier never handed out, or could not tell, so it can't hold. */
+function conditionOf({ lease, asOf }: TierWrite, dependsOn: readonly string[]): Condition | undefined {
+  const parsed = lease === undefined ? undefined : parseLease(lease);
+  const moment = parsed?.moment ?? (asOf === undefined ? undefined : parseMoment(asOf));
+  const isStrange = lease === undefined ? asOf !== undefined && moment === undefined : parsed === undefined;
+  const dependencies = pick(moment?.dependencies ?? [], dependsOn);
+  return isStrange || dependencies === undefined ? undefined : { moment, token: parsed?.token, dependencies };
 }

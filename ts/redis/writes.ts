@@ -7,6 +7,7 @@ import type { TierEntry } from "../tier.js";
 import type { Attempt } from "./calls.js";
 import { encode, NO_REVISION, type Stored } from "./format.js";
 import type { KeyNames } from "./keys.js";
+import type { Dependency } from "./revisions.js";
 import { EXPIRE, RELEASE, STORE } from "./scripts.js";
 import { groupBySlot } from "./slots.js";
 import type { SharedState } from "./state.js";
@@ -23,6 +24,8 @@ export interface WriteOwner {
 export interface Condition {
   /** When the value was looked up; undefined: it is as of now, and stored whatever there is. */
   readonly moment: Moment | undefined;
+  /** What the value depends on, as it was then. */
+  readonly dependencies: readonly Dependency[];
   /** The secret of the lease under which it was loaded. */
   readonly token: Buffer | undefined;
 }
@@ -49,7 +52,7 @@ export async function store(
   }
   const asOf = moment?.clock ?? clock;
   if (entry.tags.length > 0) {
-    const { pxMs } = encode(entry, NOTHING_STORED, 0);
+    const { pxMs } = encode(entry, NOTHING_STORED, 0, []);
     const invalidatedAt = await owner.state.keepTags(attempt, entry.tags, clock, pxMs);
     if (invalidatedAt > asOf) {
       return undefined;
@@ -67,10 +70,10 @@ async function storeAt(
   key: string,
   entry: TierEntry,
   stored: Stored,
-  { moment, token }: Condition,
+  { moment, token, dependencies }: Condition,
   clock: number,
 ): Promise<string | undefined> {
-  const { head, tail, pxMs } = encode(entry, stored, clock);
+  const { head, tail, pxMs } = encode(entry, stored, clock, dependencies);
   const what = token !== undefined ? "lease" : moment !== undefined ? "revision" : "any";
   const operand = token ?? Buffer.from(moment?.revision ?? "", "hex");
   const args = [what, operand, String(pxMs), head, tail];

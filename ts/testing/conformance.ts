@@ -179,6 +179,48 @@ export const tierChecks: readonly TierCheck[] = [
     assert.equal(await textIn(second, "a"), "again");
     await heard.until(() => heard.all > 0 || heard.tags.includes("round"));
   }),
+  check("what a value was built from makes it void when it changes", async ({ first, second }) => {
+    const changes: readonly [string, () => Promise<unknown>][] = [
+      ["written", () => second.set("on", entryOf("new"), {})],
+      ["written alike", () => second.set("on", entryOf("on"), {})],
+      ["deleted", () => second.delete(["on"])],
+      ["expired", () => second.expire("on")],
+      ["deleted by pattern", () => second.deletePattern("o*")],
+      ["unreachable", () => second.bumpVersion()],
+      ["deleted and written again", () => second.delete(["on"]).then(() => second.set("on", entryOf("on"), {}))],
+    ];
+    for (const [what, change] of changes) {
+      const dependsOn = ["on", "another: 日本"];
+      for (const key of dependsOn) await first.set(key, entryOf(key), {});
+      await first.delete([what]);
+      const { lease } = await first.get(what, { leaseMs: 30_000, dependsOn });
+      assert.equal(await first.set(what, entryOf("built", { dependsOn }), { lease }), true);
+      const { entry } = await second.get(what, NO_LEASE);
+      assert.deepEqual(entry?.dependsOn, dependsOn);
+      await change();
+      assert.deepEqual([what, await textIn(first, what), await textIn(second, what)], [what, undefined, undefined]);
+    }
+  }),
+  check("what a value was built from counts as it was before the load", async ({ first, second }) => {
+    const built = entryOf("built", { dependsOn: ["on"] });
+    await first.set("on", entryOf("old"), {});
+    const { lease } = await first.get("key", { leaseMs: 30_000, dependsOn: ["on"] });
+    await second.set("on", entryOf("new"), {});
+    await first.set("key", built, { lease });
+    assert.deepEqual([await textIn(first, "key"), await textIn(second, "key")], [undefined, undefined]);
+  }),
+  check("a value is not stored whose changes can't be told", async ({ first, second }) => {
+    const built = entryOf("built", { dependsOn: ["on"] });
+    // The key was not there; it was not asked for; there was no look-up.
+    const { lease } = await first.get("key", { leaseMs: 30_000, dependsOn: ["on"] });
+    await second.set("on", entryOf("new"), {});
+    assert.equal(await first.set("key", built, { lease }), false);
+    const other = await first.get("key", { leaseMs: 30_000 });
+    assert.notEqual(other.lease, undefined);
+    assert.equal(await first.set("key", built, { lease: other.lease }), false);
+    assert.equal(await first.set("key", built, {}), false);
+    assert.equal(await textIn(second, "key"), undefined);
+  }),
   check("a new version makes all that was before unreachable", async ({ first, second, heard }) => {
     await first.set("key", entryOf("old"), {});
     await first.bumpVersion();

@@ -7,16 +7,22 @@ import type { Tier, TierAnswer, TierEntry, TierHost, TierLookUp, TierStats, Tier
 
 interface Held {
   readonly entry: TierEntry;
-  /** When it was stored, by the store's clock; `expire` moves the end of its freshness. */
-  freshUntil: number;
+  /** When it was stored, by the store's clock, and how long it is fresh. */
+  readonly freshUntil: number;
   readonly liveUntil: number;
   readonly generations: readonly number[];
   readonly version: number;
+  /** What the keys that it was built from had then. */
+  readonly seen: Seen;
 }
+
+/** What some keys hold; whatever is written is another object. */
+type Seen = ReadonlyMap<string, Held>;
 
 interface Lease {
   readonly id: string;
   readonly until: number;
+  readonly seen: Seen;
 }
 
 /** What all the tiers share. */
@@ -57,7 +63,7 @@ export class MemoryTier implements Tier {
     this.#store.tiers.add(this);
   }
 
-  async get(key: string, { leaseMs }: TierLookUp): Promise<TierAnswer> {
+  async get(key: string, { leaseMs, dependsOn = [] }: TierLookUp): Promise<TierAnswer> {
     await Promise.resolve();
     const store = this.#store;
     if (store.isDown) {
@@ -76,17 +82,24 @@ export class MemoryTier implements Tier {
       return { entry, lease: undefined, isHeld: true };
     }
     const lease = store.nextLease();
-    store.leases.set(key, { id: lease, until: now + leaseMs });
+    const seen = new Map(dependsOn.flatMap((on) => (this.#read(on, now) ? [[on, store.entries.get(on) as Held]] : [])));
+    store.leases.set(key, { id: lease, until: now + leaseMs, seen });
     return { entry, lease, isHeld: false };
   }
 
   async set(key: string, entry: TierEntry, { lease }: TierWrite): Promise<boolean> {
     await this.#reach("set");
     const store = this.#store;
-    if (lease !== undefined && store.leases.get(key)?.id !== lease) {
+    const held = store.leases.get(key);
+    if (lease !== undefined && held?.id !== lease) {
       return false;
     }
     store.leases.delete(key);
+    const { dependsOn = [] } = entry;
+    const seen: Seen = (lease !== undefined && held?.seen) || new Map();
+    if (!dependsOn.every((on) => seen.has(on))) {
+      return false;
+    }
     const now = store.now();
     store.entries.set(key, {
       entry,
@@ -94,6 +107,7 @@ export class MemoryTier implements Tier {
       liveUntil: now + entry.liveMs,
       generations: entry.tags.map((tag) => store.generations.get(tag) ?? 0),
       version: store.version,
+      seen: new Map([...seen].filter(([on]) => dependsOn.includes(on))),
     });
     this.#counts.writes++;
     this.#tell((host) => host.invalidate([key]));
@@ -113,7 +127,7 @@ export class MemoryTier implements Tier {
     await this.#reach("expire");
     const held = this.#store.entries.get(key);
     if (held !== undefined) {
-      held.freshUntil = this.#store.now();
+      this.#store.entries.set(key, { ...held, freshUntil: this.#store.now() });
     }
     this.#tell((host) => host.invalidate([key]));
   }
@@ -178,7 +192,8 @@ export class MemoryTier implements Tier {
       held !== undefined &&
       held.liveUntil > now &&
       held.version === version &&
-      held.entry.tags.every((tag, index) => (generations.get(tag) ?? 0) === held.generations[index]);
+      held.entry.tags.every((tag, index) => (generations.get(tag) ?? 0) === held.generations[index]) &&
+      [...held.seen].every(([on, was]) => entries.get(on) === was && was.liveUntil > now);
     if (held === undefined || !isCurrent) {
       return undefined;
     }

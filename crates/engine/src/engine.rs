@@ -520,12 +520,13 @@ impl Engine {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let [hits, misses] = self.read_counts.sum();
+        let [hits, misses, stale] = self.read_counts.sum();
         let (slots, index) = self.common.allocator.used_bytes();
         let fixed = self.common.layout.sketch_bytes as u64 + self.common.layout.bookkeeping_bytes;
         let (counts, entries) = self.write_counts();
         Stats {
             hits,
+            stale,
             misses,
             sets: counts.sets,
             deletes: counts.deletes,

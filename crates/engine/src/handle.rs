@@ -497,6 +497,11 @@ impl Handle {
         self.samples.note_absorbed(hits);
     }
 
+    /// The last hit was of an entry that its reader takes for stale. To the policy it stays a read.
+    pub fn add_stale(&self) {
+        self.counts.stale();
+    }
+
     /// Visits the keys of watched entries that changed since this handle's last call, or tells that
     /// too much changed and every copy must be dropped. `visit` may do what it likes.
     pub fn drain_changes(&self, mut visit: impl FnMut(&[u8])) -> Drained {

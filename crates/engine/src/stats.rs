@@ -10,6 +10,9 @@ use crate::sync::{AtomicU64, CacheAligned, Mutex, Ordering, lock};
 pub struct Stats {
     /// Reads that found a live entry.
     pub hits: u64,
+    /// Those of the hits that their reader could not use after all, see
+    /// [`Cache::add_stale`](crate::Cache::add_stale).
+    pub stale: u64,
     /// Reads that didn't.
     pub misses: u64,
     /// Writes that stored a value.
@@ -39,7 +42,8 @@ pub struct Stats {
 /// One thread's counts, on a line of its own: written by that thread only, read by whoever sums.
 #[derive(Default)]
 pub(crate) struct ReadCounts {
-    counts: CacheAligned<[AtomicU64; 2]>,
+    /// Hits, misses, and those of the hits that were stale.
+    counts: CacheAligned<[AtomicU64; 3]>,
 }
 
 impl ReadCounts {
@@ -59,13 +63,18 @@ impl ReadCounts {
         count.store(count.load(Ordering::Relaxed) + hits, Ordering::Relaxed);
     }
 
+    /// A hit was stale.
+    pub(crate) fn stale(&self) {
+        Self::raise(&self.counts.0[2]);
+    }
+
     /// A plain load and store: there is one writer.
     #[inline(always)]
     fn raise(count: &AtomicU64) {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    fn add_to(&self, sums: &mut [u64; 2]) {
+    fn add_to(&self, sums: &mut [u64; 3]) {
         for (sum, count) in sums.iter_mut().zip(&self.counts.0) {
             *sum += count.load(Ordering::Relaxed);
         }
@@ -75,7 +84,7 @@ impl ReadCounts {
 /// All threads' read counts, those of threads that are gone included.
 #[derive(Default)]
 pub(crate) struct ReadCountsRegistry {
-    state: Mutex<(Vec<Shared<ReadCounts>>, [u64; 2])>,
+    state: Mutex<(Vec<Shared<ReadCounts>>, [u64; 3])>,
 }
 
 impl ReadCountsRegistry {
@@ -93,8 +102,8 @@ impl ReadCountsRegistry {
         counts.add_to(gone);
     }
 
-    /// Hits and misses.
-    pub(crate) fn sum(&self) -> [u64; 2] {
+    /// Hits, misses and stale hits.
+    pub(crate) fn sum(&self) -> [u64; 3] {
         let (cells, gone) = &*lock(&self.state);
         let mut sums = *gone;
         for cell in cells {

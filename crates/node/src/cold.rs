@@ -57,6 +57,11 @@ native! {
         live.engine.add_hits(count as u64);
         Ok(Val::UNDEFINED)
     };
+    /// `addStale()`: what the last read found is stale.
+    add_stale[0] = |call| {
+        call.handle.live()?.engine.add_stale();
+        Ok(Val::UNDEFINED)
+    };
     /// `stats()`.
     stats[0] = read_stats;
     /// `close()`: every later call fails. Closing twice is no error.
@@ -166,6 +171,7 @@ fn read_stats<'c>(call: &Call<'c, 0>) -> Result<Val<'c>, Failure> {
     let result = call.env.object()?;
     for (name, figure) in [
         (c"hits", stats.hits),
+        (c"stale", stats.stale),
         (c"misses", stats.misses),
         (c"sets", stats.sets),
         (c"deletes", stats.deletes),

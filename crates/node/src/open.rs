@@ -18,7 +18,7 @@ use crate::{cold, hot, loading, registry};
 type Function = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 /// The functions of a handle, as ts/native.ts declares them.
-const FUNCTIONS: [(&CStr, Function); 35] = [
+const FUNCTIONS: [(&CStr, Function); 36] = [
     (c"get", hot::get),
     (c"peek", hot::peek),
     (c"set", hot::set),
@@ -52,6 +52,7 @@ const FUNCTIONS: [(&CStr, Function); 35] = [
     (c"sharedBlobVersion", cold::blob_version),
     (c"replaceScratch", cold::replace_scratch),
     (c"addHits", cold::add_hits),
+    (c"addStale", cold::add_stale),
     (c"stats", cold::stats),
     (c"close", cold::close),
 ];

@@ -25,6 +25,11 @@ export interface ResponseCacheOptions {
   readonly statuses?: readonly number[] | undefined;
   /** The largest body that is kept, in bytes; larger ones pass through. Default 1 MiB (1,048,576). */
   readonly maxBodySize?: number | undefined;
+  /**
+   * How long a request waits at most while another one in this thread makes the response that it wants, up to an hour; 0:
+   * not at all, each calls its handler. Requests with credentials never wait. Default 5 s.
+   */
+  readonly maxWait?: Duration | undefined;
   /** Whether responses say by `x-cache` where they come from: HIT, STALE, MISS or BYPASS. Default `false`. */
   readonly xCache?: boolean | undefined;
   /** Leaves out requests for which it returns true, for example those of signed-in users. */
@@ -42,14 +47,16 @@ export interface ResolvedResponseOptions {
   readonly headers: readonly string[];
   readonly statuses: ReadonlySet<number>;
   readonly bodyBytesMax: number;
+  readonly waitMs: number;
   readonly hasXCache: boolean;
   readonly skip: (request: IncomingMessage) => boolean;
   readonly onError: (error: unknown) => void;
   readonly now: () => number;
 }
 
-const NAMES = ["cache", "ttl", "headers", "statuses", "maxBodySize", "xCache", "skip", "onError", "now"];
+const NAMES = ["cache", "ttl", "headers", "statuses", "maxBodySize", "maxWait", "xCache", "skip", "onError", "now"];
 const STATUSES = [200, 203, 204, 300, 301, 308];
+const HOUR_MS = 3_600_000;
 const YEAR_MS = 31_536_000_000;
 
 /** Checks options. Throws an {@link InvalidOptionError}. */
@@ -64,6 +71,7 @@ export function resolveResponseOptions(options: ResponseCacheOptions): ResolvedR
     headers: resolveHeaders(options.headers),
     statuses: new Set(resolveStatuses(options.statuses)),
     bodyBytesMax: countOption("maxBodySize", options.maxBodySize, 0, 2 ** 30, 1_048_576),
+    waitMs: msOption("maxWait", options.maxWait, 0, HOUR_MS, 5_000),
     hasXCache: flagOption("xCache", options.xCache, false),
     skip: functionOption("skip", options.skip) ?? (() => false),
     onError: functionOption("onError", options.onError) ?? warn,

@@ -99,6 +99,23 @@ export class ResponseStore {
     return { response, isFresh };
   }
 
+  /**
+   * What requests have in common that may share one response; `undefined` for those whose responses are likely to be
+   * their own.
+   */
+  slotOf(key: string, request: IncomingMessage): string | undefined {
+    if (this.#hasCredentials(request) || parseCacheControl(request.headers["cache-control"]).has("no-store")) {
+      return undefined;
+    }
+    try {
+      const found = this.#options.cache.peek(key) as StoredResponse | Variants | undefined;
+      return found !== undefined && "vary" in found ? variantKey(found, request.headers) : key;
+    } catch {
+      // It was told of when the response was looked for.
+      return undefined;
+    }
+  }
+
   /** Keeps a response, if it may be kept; gives what was kept. */
   keep(
     key: string,
