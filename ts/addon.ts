@@ -7,6 +7,7 @@
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { NativeAddonError, type NativeAddonReason } from "./errors.js";
 import type { NativeModule } from "./native.js";
@@ -39,11 +40,12 @@ export function loadNative(): NativeModule {
 function thisPlace(): AddonPlace {
   const require = createRequire(import.meta.url);
   const platform = platformName();
-  // This file is in ts/, or bundled into dist/.
-  const isCheckout = existsSync(new URL("../crates/node/Cargo.toml", import.meta.url));
+  // This file is in ts/, or bundled into dist/. No `new URL(…, import.meta.url)`: bundlers take that for a file to bundle.
+  const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+  const isCheckout = existsSync(join(root, "crates/node/Cargo.toml"));
   return {
     platform,
-    builtFile: isCheckout ? fileURLToPath(new URL(`../nearcache.${platform}.node`, import.meta.url)) : undefined,
+    builtFile: isCheckout ? join(root, `nearcache.${platform}.node`) : undefined,
     load: require,
     isInstalled: (packageName) => {
       try {

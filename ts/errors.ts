@@ -4,6 +4,7 @@
  * `instanceof` goes by a brand from the global symbol registry and not by the prototype chain, so it also holds
  * between two installed copies of the package (or its ES-module and CommonJS builds) in one process.
  */
+import { types } from "node:util";
 
 /** The `code` of a {@link NearcacheError}. Codes are part of the API: they never change their meaning. */
 export type ErrorCode =
@@ -283,7 +284,8 @@ for (const type of [NearcacheError, ...Object.values(CLASSES)] as (typeof Nearca
  * @internal
  */
 export function fromNative(error: unknown, key?: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof NearcacheError) {
+  // Not `instanceof Error`: the addon belongs to the main context, and a `vm` context has an `Error` of its own.
+  if (!types.isNativeError(error) || error instanceof NearcacheError) {
     return error;
   }
   const { code, ...details } = error as Error & { code?: unknown } & ErrorDetails;
