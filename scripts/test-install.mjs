@@ -1,10 +1,11 @@
 // `npm run test:install`: proves that nearcache installs.
 //
-//   node scripts/test-install.mjs [--node 20,22,24,26] [--addons FOLDER]
+//   node scripts/test-install.mjs [--node 20,22,24,26] [--packages FOLDER]
 //
-// Lays out what is published, with the addon that is built here (or those in FOLDER), checks it with publint and
-// arethetypeswrong, publishes it to a registry on loopback, and installs it from there into empty projects under each Node.
-// The packages of other platforms hold a text instead of an addon: nothing here loads them.
+// Lays out what is published, with the addon that is built here, checks it with publint and arethetypeswrong, publishes it
+// to a registry on loopback, and installs it from there into empty projects under each Node. The packages of other platforms
+// hold a text instead of an addon: nothing here loads them. With `--packages`, what scripts/package.mjs has laid out in
+// FOLDER is taken as it is.
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ import { startRegistry } from "../test/install/lib/registry.mjs";
 import { measureStartup } from "../test/install/lib/startup.mjs";
 import { checkTypes } from "../test/install/lib/types.mjs";
 import { nodeBinary } from "./lib/node.mjs";
-import { addonFile, layOutPackages, pack, packageName, readManifest } from "./lib/packages.mjs";
+import { addonFile, layOutPackages, pack, packageName, platforms, readManifest } from "./lib/packages.mjs";
 import { ROOT, run } from "./lib/run.mjs";
 import { hostTriple } from "./lib/triple.mjs";
 
@@ -29,7 +30,7 @@ const ELSEWHERE = { platform: "linux-arm64-musl", flags: ["--os=linux", "--cpu=a
 const { values } = parseArgs({
   options: {
     node: { type: "string", default: "20,22,24,26" },
-    addons: { type: "string", default: ROOT },
+    packages: { type: "string" },
   },
 });
 const majors = values.node.split(",");
@@ -37,9 +38,6 @@ const host = hostTriple();
 const tools = join(ROOT, "test/install");
 const started = performance.now();
 
-if (resolve(values.addons) === resolve(ROOT)) {
-  run(process.execPath, [join(ROOT, "scripts/build-native.mjs")]);
-}
 if (!isInstalled(tools)) {
   const quiet = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--silent"];
   run("npm", ["ci", "--prefix", tools, ...quiet], { shell: process.platform === "win32" });
@@ -73,16 +71,25 @@ function isInstalled(path) {
   return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(path, "package-lock.json")).mtimeMs;
 }
 
+/** The folders of what is published: `{ root, platforms }`. */
 async function layOut() {
+  const packages = values.packages === undefined ? await layOutHere() : laidOutIn(resolve(values.packages));
+  const { size } = statSync(join(packages.platforms[host], addonFile(host)));
+  report(`laid out; the addon for ${host} has ${size} bytes`);
+  return packages;
+}
+
+async function layOutHere() {
+  run(process.execPath, [join(ROOT, "scripts/build-native.mjs")]);
   const standIn = join(folder, "no-addon");
   writeFileSync(standIn, "an addon for another platform\n");
-  const built = (platform) => join(values.addons, addonFile(platform));
-  assert.ok(existsSync(built(host)), `${built(host)} is there`);
-  const packages = await layOutPackages(join(ROOT, "target/packages"), (platform) =>
-    existsSync(built(platform)) ? built(platform) : standIn,
-  );
-  report(`laid out; the addon for ${host} has ${statSync(built(host)).size} bytes`);
-  return packages;
+  const addonOf = (platform) => (platform === host ? join(ROOT, addonFile(host)) : standIn);
+  return await layOutPackages(join(ROOT, "target/packages"), addonOf);
+}
+
+function laidOutIn(path) {
+  const names = platforms().map(({ name }) => [name, join(path, name)]);
+  return { root: join(path, "nearcache"), platforms: Object.fromEntries(names) };
 }
 
 function checkPackage(root) {

