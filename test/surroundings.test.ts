@@ -33,20 +33,30 @@ describe("two copies in one process", () => {
     a.set("key", { from: "the first" });
     const thrown = (call) => { try { call(); } catch (error) { return error; } };
     const error = thrown(() => b.get(5));
+    const delivered = [];
+    const behind = new first.WriteBehind(b, { delay: 0, onWriteFailed() {}, to: (items) => void delivered.push(...items) });
+    const view = first.scoped(b, { part: "a" });
+    await b.write("plain", 1, { to: behind });
+    await second.write(view, "scoped", 2, { to: behind });
+    await behind.close();
     console.log(JSON.stringify({
       seen: b.get("key") ?? null,
       sameClass: first.InvalidKeyError === second.InvalidKeyError,
       known: [first.InvalidKeyError, first.NearcacheError, second.InvalidKeyError].map((type) => error instanceof type),
       confused: error instanceof first.CacheClosedError,
       code: error.code,
+      delivered: delivered.map(({ value }) => value),
+      subclass: behind instanceof class extends first.WriteBehind {},
     }));`;
 
-  test("of the same version, with one addon: one store, and each knows the other's errors", async () => {
+  test("of the same version, with one addon: one store, and each knows the other's errors and objects", async () => {
     const installed = new Installed().addPackage().addPackage("other").addAddon();
     expect(await installed.run("module", BOTH)).toMatchObject({
       seen: { from: "the first" },
       sameClass: false,
       known: [true, true, true],
+      delivered: [1, 2],
+      subclass: false,
       confused: false,
       code: "ERR_KEY_NOT_STRING",
     });
@@ -58,6 +68,7 @@ describe("two copies in one process", () => {
     expect(await installed.run("module", BOTH)).toMatchObject({
       seen: null,
       known: [true, true, true],
+      delivered: [1, 2],
       confused: false,
       code: "ERR_KEY_NOT_STRING",
     });
