@@ -3,7 +3,7 @@
  * platform (`@nearcache/linux-x64-gnu` and its like), which npm installs beside this package. Nothing is downloaded, built
  * or tried out; whatever is wrong ends in one {@link NativeAddonError} that says what to do.
  *
- * docs/decisions/0010-addon-loader.md says why this isn't generated.
+ * docs/decisions/0011-addon-loader.md says why this isn't generated.
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
