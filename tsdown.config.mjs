@@ -28,8 +28,12 @@ const shared = {
   logLevel: "error",
 };
 
+// What all entry points use, in one file: each file more takes an import half a millisecond longer.
+const core = { name: "core", test: /[/\\]ts[/\\](?!adapters|redis|observe|testing|cli|index)/ };
+
 export default defineConfig([
-  { ...shared, format: "esm" },
+  { ...shared, format: "esm", dts: false, outputOptions: { codeSplitting: { groups: [core] } } },
+  { ...shared, format: "esm", dts: { emitDtsOnly: true } },
   // The command `nearcache`: on its own, so that what it needs of the library is no part of it to others.
   { ...shared, format: "esm", entry: { cli: "ts/cli/main.ts" }, dts: false },
   // Each CommonJS file stands alone: shared parts could land in one that loads more than its importer wants.

@@ -4,6 +4,7 @@
  * `get` is the hot path, and the order of its few loads is its design (see l0.ts). All else may take its time. Every call
  * into the addon goes through a `try` that turns the addon's errors into ours.
  */
+import { loadNative } from "./addon.js";
 import type { Cache, KeysOptions, ScopedCache } from "./api.js";
 import { type Clock, monotonicClock } from "./clock.js";
 import type { ScopeDimensions } from "./dimensions.js";
@@ -20,7 +21,7 @@ import type { LoadOptions } from "./load/options.js";
 import { Refresher, type Refreshing } from "./load/refresher.js";
 import { SecondTier } from "./load/second-tier.js";
 import { acquireFlights, releaseFlights } from "./load/shared.js";
-import { Header, loadNative, type NativeCache, type NativeModule, type RawValue } from "./native.js";
+import { Header, type NativeCache, type NativeModule, type RawValue } from "./native.js";
 import {
   type CacheOptions,
   checkTtl,

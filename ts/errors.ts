@@ -4,6 +4,7 @@
  * `instanceof` goes by a brand from the global symbol registry and not by the prototype chain, so it also holds
  * between two installed copies of the package (or its ES-module and CommonJS builds) in one process.
  */
+import { types } from "node:util";
 
 /** The `code` of a {@link NearcacheError}. Codes are part of the API: they never change their meaning. */
 export type ErrorCode =
@@ -46,7 +47,26 @@ export interface ErrorDetails {
   readonly operation?: string;
   /** The dimensions of a scope that are not there. */
   readonly missing?: readonly string[];
+  /** Why the addon can't be used. */
+  readonly reason?: NativeAddonReason;
+  /** What this process runs on, as in `linux-x64-gnu`. */
+  readonly platform?: string;
 }
+
+/**
+ * Why there is no addon:
+ * - `unsupported-platform`: none is built for this platform.
+ * - `missing-package`: the platform's package is not installed (in a checkout: nothing is built yet).
+ * - `other-platform`: the package of another platform is installed instead.
+ * - `other-version`: the addon belongs to another version of nearcache.
+ * - `not-loadable`: the system refuses to load it; the message and `cause` have its words.
+ */
+export type NativeAddonReason =
+  | "unsupported-platform"
+  | "missing-package"
+  | "other-platform"
+  | "other-version"
+  | "not-loadable";
 
 const brand = (name: string): symbol => Symbol.for(`nearcache.error.${name}`);
 
@@ -172,10 +192,14 @@ export class ConfigMismatchError extends NearcacheError {
   static override readonly brand: symbol = brand("ConfigMismatchError");
 }
 
-/** The native addon for this platform is missing or can't be loaded. Code `ERR_NATIVE_ADDON`. */
+/** The addon for this platform is missing or can't be used; the message has the command that mends it. Code `ERR_NATIVE_ADDON`. */
 export class NativeAddonError extends NearcacheError {
   /** @internal */
   static override readonly brand: symbol = brand("NativeAddonError");
+  /** What is wrong with it. */
+  declare readonly reason: NativeAddonReason;
+  /** What this process runs on, in the names of the packages: `linux-x64-gnu`, `darwin-arm64`. */
+  declare readonly platform: string;
 }
 
 /** A load took longer than `hardTimeout`, and there was no stale value to serve. Code `ERR_LOAD_TIMEOUT`. */
@@ -260,7 +284,8 @@ for (const type of [NearcacheError, ...Object.values(CLASSES)] as (typeof Nearca
  * @internal
  */
 export function fromNative(error: unknown, key?: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof NearcacheError) {
+  // Not `instanceof Error`: the addon belongs to the main context, and a `vm` context has an `Error` of its own.
+  if (!types.isNativeError(error) || error instanceof NearcacheError) {
     return error;
   }
   const { code, ...details } = error as Error & { code?: unknown } & ErrorDetails;

@@ -22,6 +22,7 @@ export {
   LoadsFullError,
   LoadTimeoutError,
   NativeAddonError,
+  type NativeAddonReason,
   NearcacheError,
   NoRoomError,
   ScopeRequiredError,

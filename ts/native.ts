@@ -1,12 +1,7 @@
 /**
- * The addon as TypeScript sees it, and how it is found: beside the package in a checkout, else in the package of this
- * platform (`@nearcache/linux-x64-gnu` and its like). Nothing above this file knows where the code came from.
+ * The addon as TypeScript sees it. How it is found is addon.ts's affair; a change here raises the version there and in
+ * crates/node/src/lib.rs.
  */
-import { createRequire } from "node:module";
-import { NativeAddonError } from "./errors.js";
-
-/** The version of this interface; an addon of another version is refused. */
-const ABI_VERSION = 4;
 
 /** What the store is opened with. `fingerprint` is JSON of the options that all who attach must agree on. */
 export interface NativeOptions {
@@ -132,6 +127,8 @@ export interface NativeLimits {
 /** The addon. */
 export interface NativeModule {
   open(options: NativeOptions): NativeCache;
+  /** The package's version that it was built for. */
+  version: string;
   abiVersion: number;
   limits: NativeLimits;
 }
@@ -141,57 +138,3 @@ export const Header = { kind: 0, length: 1, watched: 2, expiry: 3, head: 4 } as 
 
 /** Where a value's bytes begin in scratch. */
 export const SCRATCH_DATA = 32;
-
-let loaded: NativeModule | undefined;
-
-/** The addon, loaded at the first call. Throws {@link NativeAddonError} when there is none for this platform. */
-export function loadNative(): NativeModule {
-  loaded ??= findNative();
-  return loaded;
-}
-
-function findNative(): NativeModule {
-  const require = createRequire(import.meta.url);
-  const failures: string[] = [];
-  for (const triple of triples()) {
-    for (const path of [`../nearcache.${triple}.node`, `@nearcache/${triple}`]) {
-      try {
-        return checkAbi(require(path) as NativeModule, path);
-      } catch (error) {
-        if (error instanceof NativeAddonError) {
-          throw error;
-        }
-        failures.push(`${path}: ${firstLine(error)}`);
-      }
-    }
-  }
-  throw new NativeAddonError(
-    "ERR_NATIVE_ADDON",
-    `nearcache has no native addon for ${process.platform}-${process.arch} here. In a checkout, run "npm run build". ` +
-      "In an application, reinstall without --omit=optional and without copying node_modules from another platform. " +
-      `Tried:\n  ${failures.join("\n  ")}`,
-  );
-}
-
-/** This platform's names, the likelier first. On Linux the C library decides; only the fitting addon is installed. */
-export function triples(): string[] {
-  const base = `${process.platform}-${process.arch}`;
-  if (process.platform === "linux") {
-    return [`${base}-gnu`, `${base}-musl`];
-  }
-  return [process.platform === "win32" ? `${base}-msvc` : base];
-}
-
-function checkAbi(addon: NativeModule, path: string): NativeModule {
-  if (addon.abiVersion !== ABI_VERSION) {
-    throw new NativeAddonError(
-      "ERR_NATIVE_ADDON",
-      `The addon ${path} speaks interface version ${addon.abiVersion}, this nearcache needs ${ABI_VERSION}: reinstall.`,
-    );
-  }
-  return addon;
-}
-
-function firstLine(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
-}

@@ -1,8 +1,8 @@
 /** How a view of a cache says which cache it is a view of. */
 import type { Cache } from "./api.js";
 
-/** The method by which a view gives the cache behind it, and the key as it stands there. */
-export const UNSCOPED = Symbol("nearcache.unscoped");
+/** The method by which a view gives the cache behind it, and the key as it stands there; the same in all copies of the package. */
+export const UNSCOPED: unique symbol = Symbol.for("nearcache.unscoped");
 
 /** A view. */
 export interface View<T> {

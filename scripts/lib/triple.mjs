@@ -1,5 +1,5 @@
 // The name of this machine's kind in the names of native addons: `linux-x64-gnu`, `darwin-arm64`.
-// ts/native.ts looks for the same names.
+// ts/platform.ts has the same names.
 
 /** The platform triple of the running Node. */
 export function hostTriple() {

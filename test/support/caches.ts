@@ -1,8 +1,8 @@
 // Caches for one test, closed after it.
 import { afterEach, vi } from "vitest";
+import { loadNative } from "../../ts/addon.js";
 import type { Cache, CacheOptions } from "../../ts/index.js";
 import { createCache } from "../../ts/index.js";
-import { loadNative } from "../../ts/native.js";
 
 const open: Cache<unknown>[] = [];
 

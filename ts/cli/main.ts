@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { triples } from "../native.js";
+import { platformName } from "../platform.js";
 
 const USAGE = `nearcache replay FILE... (--entries N,... | --memory BYTES,... | --fraction F,...) [options]
     hit ratios of the cache, and of reference policies, on a trace of requests
@@ -69,13 +69,10 @@ function findProgram(): string | undefined {
 }
 
 function findInPackage(name: string): string | undefined {
-  const require = createRequire(import.meta.url);
-  for (const triple of triples()) {
-    try {
-      return require.resolve(`@nearcache/${triple}/${name}`);
-    } catch {
-      // Not of this platform, or without the program.
-    }
+  try {
+    return createRequire(import.meta.url).resolve(`@nearcache/${platformName()}/${name}`);
+  } catch {
+    // Not of this platform, or without the program.
+    return undefined;
   }
-  return undefined;
 }

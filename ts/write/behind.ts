@@ -88,6 +88,15 @@ const NAMES = [
   ...["timeout", "closeTimeout", "clock", "random"],
 ];
 
+/** Marks what a {@link WriteBehind} is, whichever copy of the package it comes from. */
+const BRAND: unique symbol = Symbol.for("nearcache.write-behind");
+
+function isWriteBehind(this: unknown, value: unknown): boolean {
+  const isOurs = typeof value === "object" && value !== null && BRAND in value;
+  // Not every one is an instance of somebody's subclass.
+  return this === WriteBehind ? isOurs : isOurs && Function.prototype[Symbol.hasInstance].call(this, value);
+}
+
 /**
  * Writes into a cache at once and to the origin behind it, in batches.
  *
@@ -108,6 +117,10 @@ const NAMES = [
  * ```
  */
 export class WriteBehind<T> {
+  /** True for those of any copy of the package, and of its other module system. */
+  static readonly [Symbol.hasInstance] = isWriteBehind;
+  /** @internal */
+  readonly [BRAND] = true;
   readonly #cache: Cache<T>;
   readonly #to: WriteBehindOptions<T>["to"];
   readonly #onWriteFailed: WriteBehindOptions<T>["onWriteFailed"];

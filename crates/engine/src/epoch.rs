@@ -250,7 +250,7 @@ mod process_barrier {
     }
 }
 
-#[cfg(all(windows, not(loom), not(nearcache_plain_fence)))]
+#[cfg(all(windows, not(loom), not(nearcache_plain_fence), not(miri)))]
 mod process_barrier {
     pub(super) fn register() -> bool {
         true

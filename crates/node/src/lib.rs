@@ -50,8 +50,8 @@ pub fn panic_at(nth: u32) {
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 
-/// Raised whenever the interface that ts/native.ts declares changes.
-const ABI_VERSION: u32 = 4;
+/// Raised whenever the interface that ts/native.ts declares changes; ts/addon.ts has the same.
+const ABI_VERSION: u32 = 5;
 
 /// The engine's limits, as ts/ needs them for its own validation.
 #[napi(object)]
@@ -76,6 +76,7 @@ pub fn init(mut exports: Object<'_>, env: napi::Env) -> napi::Result<()> {
     bench::register(&env, &exports);
     let _ = env;
     exports.set("abiVersion", ABI_VERSION)?;
+    exports.set("version", env!("CARGO_PKG_VERSION"))?;
     exports.set(
         "limits",
         Limits {

@@ -132,6 +132,8 @@ impl Drop for Region {
 
 struct Mapping {
     start: NonNull<u8>,
+    /// What is given back; Windows knows it.
+    #[cfg(any(unix, miri))]
     bytes: usize,
 }
 
@@ -205,7 +207,7 @@ impl Mapping {
             )
         };
         let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { start, bytes })
+        Ok(Self { start })
     }
 
     fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
