@@ -145,6 +145,7 @@ impl Drop for Region {
 
 struct Mapping {
     start: NonNull<u8>,
+    #[cfg_attr(windows, expect(dead_code, reason = "the system knows it itself"))]
     bytes: usize,
 }
 
