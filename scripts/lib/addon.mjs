@@ -3,15 +3,10 @@ import { capture, fail } from "./run.mjs";
 
 const PACKAGE = "nearcache-node";
 
-/** Runs cargo, with further arguments, and returns the path of the library that it made. */
-export function builtLibrary(cargoArguments) {
-  const messages = capture("cargo", [
-    "build",
-    ...["--package", PACKAGE],
-    "--lib",
-    ...cargoArguments,
-    "--message-format=json-render-diagnostics",
-  ]);
+/** Runs cargo, with further arguments and variables, and returns the path of the library that it made. */
+export function builtLibrary(cargoArguments, variables = {}) {
+  const build = ["build", "--package", PACKAGE, "--lib", ...cargoArguments, "--message-format=json-render-diagnostics"];
+  const messages = capture("cargo", build, { env: { ...process.env, ...variables } });
   for (const line of messages.split("\n")) {
     const library = libraryOf(line);
     if (library !== undefined) {

@@ -124,7 +124,7 @@ fn a_million_keys_of_one_shard_are_all_kept_where_there_is_room() {
 #[test]
 fn a_million_keys_of_one_shard_drive_each_other_out_within_the_budget() {
     let (cache, handle) = cache(32 << 20);
-    let count = scaled(KEYS).max(400_000);
+    let count = scaled(KEYS).max(600_000);
     for (written, key) in keys(true).take(count as usize).enumerate() {
         set(&handle, key);
         if written % 4_096 == 0 {

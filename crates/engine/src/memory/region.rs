@@ -123,6 +123,19 @@ fn with_whole_huge_pages(bytes: usize) -> usize {
     }
 }
 
+/// Bytes of a page: 4 KiB on x64; on arm64 4, 16 or 64 KiB, as the kernel was built.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn system_page_bytes() -> usize {
+    // SAFETY: sysconf takes an integer and touches no memory of ours.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
+
+/// Bytes of a transparent huge page: what one table of pages maps, which fills a page with entries of 8 bytes.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn huge_page_bytes(page_bytes: usize) -> usize {
+    page_bytes / size_of::<u64>() * page_bytes
+}
+
 impl Drop for Region {
     fn drop(&mut self) {
         super::asan::permit(self.base, self.bytes);
@@ -132,8 +145,8 @@ impl Drop for Region {
 
 struct Mapping {
     start: NonNull<u8>,
-    /// What is given back; Windows knows it.
-    #[cfg(any(unix, miri))]
+    /// What is given back.
+    #[cfg_attr(windows, allow(dead_code, reason = "the system knows it itself"))]
     bytes: usize,
 }
 
@@ -171,13 +184,22 @@ impl Mapping {
         let _ = (from, bytes);
     }
 
-    /// A random read in a large table is bound by TLB misses: huge pages were worth 10 to 15 %.
+    /// A random read in a large table is bound by TLB misses: huge pages were worth 10 to 15 %. Not those of a
+    /// kernel with larger pages, which come 32 or 512 MiB at a time, and all of it zeroed by the write that
+    /// touches it first.
     fn prefer_huge_pages(&self, base: NonNull<u8>, bytes: usize) {
         #[cfg(target_os = "linux")]
-        // SAFETY: the range lies inside our mapping; the advice changes no contents. Where it is
-        // refused the region works all the same.
-        unsafe {
-            libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+        {
+            let advice = if huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES {
+                libc::MADV_HUGEPAGE
+            } else {
+                libc::MADV_NOHUGEPAGE
+            };
+            // SAFETY: the range lies inside our mapping; the advice changes no contents. Where it is
+            // refused the region works all the same.
+            unsafe {
+                libc::madvise(base.as_ptr().cast(), bytes, advice);
+            }
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (base, bytes);
@@ -207,7 +229,7 @@ impl Mapping {
             )
         };
         let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { start })
+        Ok(Self { start, bytes })
     }
 
     fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
@@ -244,5 +266,34 @@ impl Mapping {
     fn release(&mut self) {
         // SAFETY: allocated by `new` with the same layout; the owner is being dropped.
         unsafe { std::alloc::dealloc(self.start.as_ptr(), Self::layout(self.bytes)) };
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(any(miri, loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huge_pages_grow_with_the_square_of_the_pages() {
+        assert_eq!(huge_page_bytes(4 << 10), HUGE_PAGE_BYTES);
+        assert_eq!(huge_page_bytes(16 << 10), 32 << 20);
+        assert_eq!(huge_page_bytes(64 << 10), 512 << 20);
+    }
+
+    #[test]
+    fn the_region_begins_and_is_populated_at_boundaries_of_every_size_of_page() {
+        assert!(system_page_bytes().is_power_of_two());
+        assert_eq!(ALIGNMENT_BYTES % (64 << 10), 0);
+        for bytes in [HEAD_BYTES, 1 << 20, (3 << 20) + HEAD_BYTES] {
+            let region = Region::reserve(bytes).unwrap();
+            let start = region.at(Loc(0)).as_ptr() as usize;
+            assert_eq!(start % ALIGNMENT_BYTES, 0);
+            // The system rounds the end up to a page, which the mapping has room for.
+            assert!(
+                (start + bytes).next_multiple_of(system_page_bytes())
+                    <= region.mapping.start.as_ptr() as usize + region.mapping.bytes
+            );
+            region.populate(0, bytes);
+        }
     }
 }

@@ -1,0 +1,3 @@
+import type { Instruction } from "./binary.mjs";
+
+export function newerInstructions(disassembly: string): Instruction[];
