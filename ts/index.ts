@@ -3,6 +3,7 @@
  *
  * The outside face of the package; the modules behind it import each other and never this file.
  * @packageDocumentation
+ * @module nearcache
  */
 export type { Cache, KeysOptions, ScopedCache } from "./api.js";
 export { createCache } from "./cache.js";

@@ -2,6 +2,7 @@
  * nearcache/express: keeps responses of Express (and of whatever calls middleware with Node's request and response) in a
  * cache. rules.ts says which; what does not say that it may be kept is not.
  * @packageDocumentation
+ * @module nearcache/express
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerOf, changedSince } from "./http/answer.js";

@@ -2,6 +2,7 @@
  * nearcache/fastify: keeps responses of Fastify 5 in a cache. rules.ts says which; what does not say that it may be kept is
  * not.
  * @packageDocumentation
+ * @module nearcache/fastify
  */
 import { pipeline, Readable, Transform } from "node:stream";
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest, RegisterOptions } from "fastify";

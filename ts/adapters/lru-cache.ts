@@ -6,6 +6,7 @@
  *
  * What differs is in docs/adapters.md; what can't be had is refused when the object is made.
  * @packageDocumentation
+ * @module nearcache/lru-cache
  */
 import type { Cache } from "../api.js";
 import { createCache } from "../cache.js";
@@ -288,6 +289,7 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
     this.close();
   }
 
+  /** As of lru-cache. */
   get [Symbol.toStringTag](): string {
     return "LRUCache";
   }

@@ -19,7 +19,9 @@ import { systemClock, type Timer, Timers, type WriteClock } from "./timers.js";
 
 /** A write on its way to the origin. */
 export interface WriteItem<T> {
+  /** The key as in the cache that the `WriteBehind` was made with. */
   readonly key: string;
+  /** The newest value of the key, as it was handed to `write`. */
   readonly value: T;
 }
 
