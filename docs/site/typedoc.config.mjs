@@ -10,7 +10,7 @@ export default {
   plugin: [
     "typedoc-plugin-markdown",
     "typedoc-vitepress-theme",
-    fileURLToPath(new URL("typedoc-links.mjs", import.meta.url)),
+    fileURLToPath(new URL("typedoc-plugin.mjs", import.meta.url)),
   ],
   out: join(PAGES, "reference"),
   docsRoot: PAGES,
@@ -21,7 +21,8 @@ export default {
   excludeProtected: true,
   excludeExternals: true,
   sortEntryPoints: false,
-  sort: ["kind", "source-order"],
+  sort: ["kind", "required-first", "source-order"],
+  groupOrder: ["Functions", "Interfaces", "Classes", "Type Aliases", "Variables"],
   router: "structure",
   treatWarningsAsErrors: true,
   validation: { notExported: true, invalidLink: true, invalidPath: true, notDocumented: true, rewrittenLink: true },
@@ -36,6 +37,8 @@ export default {
     (name) => `nearcache.CacheEvents.${name}.__type.type`,
   ),
   // How the pages look.
+  name: "Reference",
+  indexFormat: "table",
   useCodeBlocks: true,
   expandObjects: true,
   parametersFormat: "table",

@@ -1,6 +1,6 @@
 /**
  * nearcache/express: keeps responses of Express (and of whatever calls middleware with Node's request and response) in a
- * cache. rules.ts says which; what does not say that it may be kept is not.
+ * cache. What does not say that it may be kept is not; docs/adapters.md has the rules (http/rules.ts).
  * @packageDocumentation
  * @module nearcache/express
  */

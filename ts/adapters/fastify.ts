@@ -1,6 +1,6 @@
 /**
- * nearcache/fastify: keeps responses of Fastify 5 in a cache. rules.ts says which; what does not say that it may be kept is
- * not.
+ * nearcache/fastify: keeps responses of Fastify 5 in a cache. What does not say that it may be kept is not; docs/adapters.md
+ * has the rules (http/rules.ts).
  * @packageDocumentation
  * @module nearcache/fastify
  */

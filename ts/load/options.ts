@@ -7,7 +7,10 @@ import { type Loader, texts } from "./context.js";
 import type { LoadPolicy } from "./freshness.js";
 import type { LoadLimit } from "./limiter.js";
 
-/** How loaded values are kept; for all loads of a cache, or for one call. */
+/**
+ * How loaded values are kept; for all loads of a cache, or for one call. Durations are milliseconds or text, 0 or more;
+ * `Infinity` is allowed.
+ */
 export interface FreshnessOptions {
   /** How long a value is still served at once after its `ttl`, while one refresh runs. Default 0. */
   readonly staleFor?: Duration | undefined;
