@@ -52,7 +52,7 @@ export interface Cache<T> {
    * @example
    * ```ts
    * users.set("user:42", user);
-   * users.set("session:7", session, { ttl: "30s" });
+   * sessions.set("session:7", session, { ttl: "30s" });
    * ```
    */
   set(key: string, value: T, options?: SetOptions | Duration): void;

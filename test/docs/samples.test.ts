@@ -1,5 +1,5 @@
 // Every sample in README.md and docs/ is what a reader can copy: it has the types of the package, runs, and gives what its
-// comments say. Names that a sample takes for granted (`db`, `User`) are in stage.ts.
+// comments say. Of the examples in the comments of ts/ the types are checked. Names that a sample takes for granted (`db`, `User`) are in stage.ts.
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import ts from "typescript";
 import { beforeAll, expect, test } from "vitest";
 import { startRedis } from "../support/redis.js";
+import { type Exports, examplesIn } from "./examples.js";
 import { extractSamples } from "./extract.js";
 
 const run = promisify(execFile);
@@ -15,7 +16,9 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** Within the repository, so that `nearcache` is the package itself. */
 const folder = join(root, "target/docs-samples");
 const stage = join(root, "test/docs/stage.ts");
+const modules = join(root, "test/docs/stage-modules.d.ts");
 const EXPECTED_PAGES_MIN = 15;
+const EXPECTED_EXAMPLES_MIN = 50;
 
 interface Written {
   readonly page: string;
@@ -31,6 +34,7 @@ const written: Written[] = pages().flatMap((page) =>
     return { page, file, code, isRun };
   }),
 );
+const examples: string[] = [];
 let redisUrl: string;
 
 beforeAll(async () => {
@@ -42,6 +46,11 @@ beforeAll(async () => {
     writeFileSync(`${file}.ts`, code);
     writeFileSync(`${file}.mjs`, `import "./stage.mjs"; ${toJavaScript(code)}`);
   }
+  for (const { file, line, code } of examplesIn(join(root, "ts"), await exportsOfPackage())) {
+    const path = join(folder, `example-${file.replace(/\W/g, "-")}-${line}.ts`);
+    writeFileSync(path, code);
+    examples.push(path);
+  }
 });
 
 test("have the types of the package", { timeout: 120_000 }, () => {
@@ -52,7 +61,8 @@ test("have the types of the package", { timeout: 120_000 }, () => {
     noUnusedLocals: false,
     noUnusedParameters: false,
   });
-  const program = ts.createProgram([stage, ...written.map(({ file }) => `${file}.ts`)], options);
+  const files = [stage, modules, ...written.map(({ file }) => `${file}.ts`), ...examples];
+  const program = ts.createProgram(files, options);
   const found = ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
     const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
     return `${relative(root, file?.fileName ?? "")}:${line} ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
@@ -62,20 +72,25 @@ test("have the types of the package", { timeout: 120_000 }, () => {
 
 test("are found", () => {
   expect(new Set(written.map(({ page }) => page)).size).toBeGreaterThanOrEqual(EXPECTED_PAGES_MIN);
+  expect(examples.length).toBeGreaterThanOrEqual(EXPECTED_EXAMPLES_MIN);
 });
 
-test.each([...new Set(written.filter(({ isRun }) => isRun).map(({ page }) => page))])("run: %s", async (page) => {
-  const files = written.filter((sample) => sample.page === page && sample.isRun).map(({ file }) => `${file}.mjs`);
-  const outcome = await run(
-    process.execPath,
-    ["--enable-source-maps", join(root, "test/docs/run-modules.mjs"), ...files],
-    {
-      cwd: root,
-      timeout: 30_000,
-    },
-  ).catch((error: { stderr?: string; message: string }) => `${error.message}\n${error.stderr ?? ""}`);
-  expect(outcome).not.toBeTypeOf("string");
-});
+test.each([...new Set(written.filter(({ isRun }) => isRun).map(({ page }) => page))])(
+  "run: %s",
+  { timeout: 90_000 },
+  async (page) => {
+    const files = written.filter((sample) => sample.page === page && sample.isRun).map(({ file }) => `${file}.mjs`);
+    const runner = join(root, "test/docs/run-modules.mjs");
+    await run(process.execPath, ["--enable-source-maps", runner, ...files], { cwd: root, timeout: 60_000 });
+  },
+);
+
+async function exportsOfPackage(): Promise<Exports> {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const entries = Object.keys(manifest.exports as Record<string, unknown>).filter((entry) => !entry.endsWith(".json"));
+  const specifiers = entries.map((entry) => `nearcache${entry.slice(1)}`);
+  return new Map(await Promise.all(specifiers.map(async (name) => [name, Object.keys(await import(name))] as const)));
+}
 
 function pages(): string[] {
   const documents = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
@@ -84,9 +99,12 @@ function pages(): string[] {
   return ["README.md", ...documents.sort()];
 }
 
-/** Without types, on the same lines, and with the test's Redis for the reader's. */
+/** Without types, with the test's Redis for the reader's, and with patience for it: the machine may be busy. */
 function toJavaScript(code: string): string {
-  const { outputText } = ts.transpileModule(code.replaceAll(/redis:\/\/localhost(:6379)?/g, redisUrl), {
+  const withRedis = code
+    .replaceAll(/redis:\/\/localhost(:6379)?/g, redisUrl)
+    .replaceAll("redisTier({", 'redisTier({ commandTimeout: "20s", connectTimeout: "20s",');
+  const { outputText } = ts.transpileModule(withRedis, {
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,
       module: ts.ModuleKind.ESNext,

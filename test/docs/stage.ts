@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import express from "express";
 import fastify, { type FastifyInstance } from "fastify";
-import type { Cache, WriteItem } from "nearcache";
+import type { Cache, WriteBehind, WriteItem } from "nearcache";
 import { createCache } from "nearcache";
 import type { TiersUnderTest } from "nearcache/testing";
 
@@ -25,6 +25,10 @@ class Database {
     return { id: Number(id), name: this.#names.get(Number(id)) ?? `user ${id}` };
   }
 
+  async findUsers(keys: readonly string[]): Promise<Person[]> {
+    return Promise.all(keys.map((key) => this.findUser(key.replace("user:", ""))));
+  }
+
   async renameUser(id: number, name: string): Promise<void> {
     this.#names.set(id, name);
   }
@@ -34,6 +38,14 @@ class Database {
   }
 
   async upsertCounters(_: readonly WriteItem<number>[]): Promise<void> {}
+
+  async findCounter(_: string): Promise<number> {
+    return 0;
+  }
+
+  async report(_tenant: string | undefined, _key: string): Promise<object> {
+    return {};
+  }
 
   async find(_: string): Promise<number> {
     return 0;
@@ -52,7 +64,7 @@ declare global {
   var id: string;
   var url: string;
   var report: object;
-  var request: { readonly tenant: string; readonly locale: string };
+  var request: { readonly tenant: string; readonly locale: string; readonly user: string };
   var session: { readonly userId: number };
   var log: { error(...things: unknown[]): void; warn(...things: unknown[]): void };
   /** A server of Fastify, and a handler. */
@@ -61,6 +73,24 @@ declare global {
   /** An application of Express, and a part of it. */
   var app: express.Express;
   var products: express.Router;
+  /** Of the examples in comments, whose types are checked: they are not run. */
+  type Report = object;
+  var sessions: Cache<{ readonly userId: number }>;
+  var balances: Cache<number>;
+  var balance: number;
+  var reports: Cache<object>;
+  var prices: Cache<number>;
+  var seen: Cache<boolean>;
+  var patterns: Cache<object>;
+  var tenantCache: Cache<object>;
+  var tenant: string;
+  var source: string;
+  var rows: readonly Person[];
+  var counters: WriteBehind<number>;
+  var lastSeen: WriteBehind<Person>;
+  var api: { rate(key: string): Promise<number> };
+  function compile(text: string): object;
+  function notFound(): void;
   /** Of a test runner. */
   function test(name: string, run: () => Promise<void>): void;
   function makeTwoTiersOnOneEmptyStore(): Promise<TiersUnderTest>;
@@ -83,7 +113,7 @@ Object.assign(globalThis, {
   id: "7",
   url: `http://127.0.0.1:${(origin.address() as { port: number }).port}/`,
   report: { sales: 12 },
-  request: { tenant: "acme", locale: "de" },
+  request: { tenant: "acme", locale: "de", user: "42" },
   session: { userId: 42 },
   log: { error: () => {}, warn: () => {} },
   server: fastify(),

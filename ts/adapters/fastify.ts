@@ -64,7 +64,7 @@ const plugin: FastifyPluginCallback<ResponseCacheOptions> = (fastify, given, don
  *
  * @example
  * ```ts
- * await fastify.register(cacheResponses, { cache, ttl: "30s" });
+ * await server.register(cacheResponses, { cache, ttl: "30s" });
  * ```
  */
 export const cacheResponses: FastifyPluginCallback<ResponseCacheOptions> = Object.assign(plugin, {

@@ -21,6 +21,8 @@ import type { CacheOptions } from "../options.js";
  *
  * @example
  * ```ts
+ * import { Keyv } from "keyv";
+ *
  * const keyv = new Keyv({ store: new KeyvNearcache({ maxMemory: "64mb", ttl: "1h" }), namespace: "users" });
  * ```
  */
