@@ -1,5 +1,10 @@
-// The order in which pages are read: the left-hand side of the site. Every Markdown file in docs/ has to be here.
+// The order in which pages are read: the left-hand side of the site. Every Markdown file in docs/ has to be here; decisions
+// are by themselves.
 // `page` is the address, where it is not that of the file within docs/.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+const DECISIONS = new URL("../decisions/", import.meta.url);
 
 const document = (title, name) => ({ title, file: `docs/${name}.md` });
 
@@ -64,17 +69,7 @@ export const navigation = [
   {
     text: "Decisions",
     isFolded: true,
-    pages: [
-      document("1 Structure of the engine", "decisions/0001-engine-structure"),
-      document("2 Codec", "decisions/0002-codec"),
-      document("3 Repair", "decisions/0003-repair"),
-      document("4 Hot paths", "decisions/0004-hot-paths"),
-      document("5 Policy", "decisions/0005-policy"),
-      document("6 Capacities of replays", "decisions/0006-replay-capacities"),
-      document("7 A single thread", "decisions/0007-alone"),
-      document("8 Compression", "decisions/0008-compression"),
-      document("9 Reused slots", "decisions/0009-reused-slots"),
-    ],
+    pages: decisions(),
   },
   {
     text: "Tables",
@@ -89,3 +84,12 @@ export const navigation = [
     ],
   },
 ];
+
+/** In the order of their numbers, with their headings less the zeros. */
+function decisions() {
+  const files = readdirSync(DECISIONS).filter((file) => file.endsWith(".md"));
+  return files.sort().map((file) => {
+    const heading = readFileSync(new URL(file, DECISIONS), "utf8").match(/^# 0*(.+)$/m)?.[1] ?? file;
+    return document(heading, `decisions/${file.slice(0, -".md".length)}`);
+  });
+}
