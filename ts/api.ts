@@ -52,7 +52,7 @@ export interface Cache<T> {
    * @example
    * ```ts
    * users.set("user:42", user);
-   * users.set("session:7", session, { ttl: "30s" });
+   * sessions.set("session:7", session, { ttl: "30s" });
    * ```
    */
   set(key: string, value: T, options?: SetOptions | Duration): void;
@@ -240,6 +240,7 @@ export interface Cache<T> {
    * ```
    */
   getOrLoad(key: string, loader: Loader<T>, options?: LoadOptions | Duration): Promise<T | undefined>;
+  /** As above, with the cache's own `loader`. */
   getOrLoad(key: string, options?: LoadOptions | Duration): Promise<T | undefined>;
 
   /**
@@ -292,6 +293,7 @@ export interface Cache<T> {
    * @example `const rates = cache.refreshEvery(["rate:EUR", "rate:USD"], "30s", (key) => api.rate(key));`
    */
   refreshEvery(keys: Iterable<string>, every: Duration, loader: Loader<T>, options?: LoadOptions): Refreshing;
+  /** As above, with the cache's own `loader`. */
   refreshEvery(keys: Iterable<string>, every: Duration, options?: LoadOptions): Refreshing;
 
   /**

@@ -69,7 +69,14 @@ export function prefixOf(dimensions: Dimensions): string {
  * await cache.scope({ tenant: "acme" }).getOrLoad("sales");
  * ```
  */
-export function parseScopedKey(key: string): { readonly dimensions: Dimensions; readonly key: string } | undefined {
+export function parseScopedKey(key: string):
+  | {
+      /** The scope's dimensions, in ascending order of their names, values as text. */
+      readonly dimensions: Dimensions;
+      /** The key within the scope. */
+      readonly key: string;
+    }
+  | undefined {
   const end = key.indexOf("|");
   if (!key.startsWith("@") || end === -1) {
     return undefined;

@@ -101,12 +101,14 @@ export class NearcacheError extends Error {
   static override readonly [Symbol.hasInstance] = hasBrand;
 }
 
-function hasBrand(this: { brand: symbol }, value: unknown): boolean {
+// `this` is declared as what users see of the classes: their brands are stripped from the published types.
+function hasBrand(this: object, value: unknown): boolean {
   if (typeof value !== "object" || value === null) {
     return false;
   }
   // A subclass written by a user has no brand of its own: the prototype chain decides.
-  return Object.hasOwn(this, "brand") ? this.brand in value : Function.prototype[Symbol.hasInstance].call(this, value);
+  const own = Object.hasOwn(this, "brand") ? (this as { brand: symbol }).brand : undefined;
+  return own !== undefined ? own in value : Function.prototype[Symbol.hasInstance].call(this, value);
 }
 
 /** An option of {@link createCache} is missing, unknown, of the wrong type or out of range. Code `ERR_INVALID_OPTION`. */

@@ -12,21 +12,53 @@ import type { TierEvent } from "./tier.js";
 /** The events of a cache by name, with what a listener is given. */
 export interface CacheEvents {
   /** A loader gave a value, after `ms` milliseconds. */
-  load: { readonly key: string; readonly ms: number };
+  load: {
+    /** What was loaded. */
+    readonly key: string;
+    /** How long the loader took, in milliseconds. */
+    readonly ms: number;
+  };
   /** A loader failed, after `ms` milliseconds. Callers may have been served a stale value all the same. */
-  loadFailed: { readonly key: string; readonly error: unknown; readonly ms: number };
+  loadFailed: {
+    /** What was to be loaded. */
+    readonly key: string;
+    /** What the loader threw. */
+    readonly error: unknown;
+    /** How long the loader took, in milliseconds. */
+    readonly ms: number;
+  };
   /** A load, or one that waited for it, ran into `hardTimeout`. */
-  loadTimeout: { readonly key: string };
+  loadTimeout: {
+    /** What was to be loaded. */
+    readonly key: string;
+  };
   /** A caller joined a load that was under way. */
-  coalesced: { readonly key: string };
+  coalesced: {
+    /** What is being loaded. */
+    readonly key: string;
+  };
   /** A caller was given a stale value. */
-  staleServed: { readonly key: string };
+  staleServed: {
+    /** What was asked for. */
+    readonly key: string;
+  };
   /** A fresh value is refreshed before its time. */
-  earlyRefresh: { readonly key: string };
+  earlyRefresh: {
+    /** What is refreshed. */
+    readonly key: string;
+  };
   /** A load was refused because too many were waiting. */
-  shed: { readonly key: string };
+  shed: {
+    /** What was to be loaded. */
+    readonly key: string;
+  };
   /** The second tier could not do something. */
-  tierError: { readonly key: string; readonly error: unknown };
+  tierError: {
+    /** What it was about. */
+    readonly key: string;
+    /** What went wrong; as a rule a {@link TierError}. */
+    readonly error: unknown;
+  };
   /** The second tier's circuit breaker changed its state. */
   breaker: Omit<Extract<TierEvent, { type: "breaker" }>, "type">;
   /** How other processes' writes reach this one has changed. */
@@ -41,11 +73,13 @@ export interface LoadStats {
   readonly loads: number;
   /** Loader calls that failed. */
   readonly failures: number;
+  /** Loads that ran into `hardTimeout`. */
   readonly timeouts: number;
   /** Callers that joined a load that was under way. */
   readonly coalesced: number;
   /** Callers that were given a stale value. */
   readonly staleServed: number;
+  /** Refreshes of fresh values before their time. */
   readonly earlyRefreshes: number;
   /** Loads that were refused because too many were waiting. */
   readonly shed: number;
@@ -68,10 +102,15 @@ export interface LatencyStats {
 
 /** A distribution of durations in milliseconds, from a histogram of high dynamic range. */
 export interface Percentiles {
+  /** How many durations were recorded. */
   readonly count: number;
+  /** The median. */
   readonly p50: number;
+  /** 95 % took no longer. */
   readonly p95: number;
+  /** 99 % took no longer. */
   readonly p99: number;
+  /** The longest. */
   readonly max: number;
 }
 

@@ -1,9 +1,9 @@
 /**
  * nearcache: a byte-bounded, off-heap cache for Node.js, shared by all worker threads.
- *
- * The outside face of the package; the modules behind it import each other and never this file.
  * @packageDocumentation
+ * @module nearcache
  */
+// The outside face of the package; the modules behind it import each other and never this file.
 export type { Cache, KeysOptions, ScopedCache } from "./api.js";
 export { createCache } from "./cache.js";
 export type { Codec } from "./codec/pluggable.js";

@@ -27,20 +27,22 @@ export interface CacheOptions<T = unknown> extends LoadingOptions<T> {
   /**
    * A name that other threads of the process use to attach to the same cache. They must give the same `maxMemory`,
    * `ttl`, `maxValueSize`, `maxEntries`, `objective` and kind of `codec`, or get `ERR_CONFIG_MISMATCH`; `values` and
-   * `l0` are each thread's own. Without a name the cache is private to this call.
+   * `l0` are each thread's own. Without a name the cache is private to this call. From 1 to 255 characters.
    */
   readonly name?: string;
   /**
    * The memory that the cache may take, in bytes or as in `"256mb"` (binary units): everything included, index and free
-   * space too, and off the JavaScript heap. Entries are evicted to stay within it. Required.
+   * space too, and off the JavaScript heap. Entries are evicted to stay within it. Required. From 64 KiB to what the
+   * machine, or its container, has.
    */
   readonly maxMemory: Size;
   /**
    * How long entries live: milliseconds, or as in `"10m"`. `Infinity` for entries that live until they are evicted; to be
-   * said on purpose, so required. Single entries may differ, see {@link SetOptions.ttl}.
+   * said on purpose, so required. Single entries may differ, see {@link SetOptions.ttl}. More than 0, and at most ten years
+   * (316,224,000,000 ms) where it is not `Infinity`.
    */
   readonly ttl: Duration;
-  /** The largest value, in encoded bytes. Default: an eighth of `maxMemory`, at most 16 MiB. */
+  /** The largest value, in encoded bytes. Default: an eighth of `maxMemory`, at most 16 MiB. From 1 to less than `maxMemory`. */
   readonly maxValueSize?: Size;
   /**
    * How many entries there may be, beside `maxMemory`, which holds too; from 1 to 4,294,967,296. Default: as many as
@@ -76,7 +78,10 @@ export interface CacheOptions<T = unknown> extends LoadingOptions<T> {
 
 /** Options of `touch` and of `setMany`. */
 export interface TtlOptions {
-  /** How long the entry lives, instead of the cache's `ttl`. `0`: not at all; an existing entry is deleted. */
+  /**
+   * How long the entry lives, in milliseconds or as text, instead of the cache's `ttl`. At most ten years, or `Infinity`.
+   * `0`: not at all; an existing entry is deleted.
+   */
   readonly ttl?: Duration | undefined;
 }
 

@@ -13,6 +13,7 @@ export type WriteTarget<T> = (key: string, value: T, context: WriteContext) => u
 
 /** Writes to an origin behind the cache, in batches: a `WriteBehind`. */
 export interface BehindWriter<T> {
+  /** Takes a value that the origin is to have; resolves when it is cached and waits for its turn. */
   write(key: string, value: T, options?: SetOptions | Duration): Promise<void>;
 }
 

@@ -35,9 +35,19 @@ export interface CacheStats {
   /** Entries in the shared store, those included whose expiry has not been noticed yet. */
   readonly entries: number;
   /** Memory in bytes: what the store uses, and its budget. */
-  readonly memory: { readonly used: number; readonly max: number };
+  readonly memory: {
+    /** Bytes in use, index and headers included. */
+    readonly used: number;
+    /** Bytes that the store may use: `maxMemory`. */
+    readonly max: number;
+  };
   /** This thread's L0: reads that it answered, and how many values it holds. */
-  readonly l0: { readonly hits: number; readonly entries: number };
+  readonly l0: {
+    /** Reads that it answered. */
+    readonly hits: number;
+    /** Values that it holds. */
+    readonly entries: number;
+  };
   /** What loading has done by this handle. */
   readonly loads: LoadStats;
   /** How long this handle's reads took. */

@@ -24,6 +24,7 @@ export interface TierEntry {
   readonly dependsOn?: readonly string[] | undefined;
   /** Validators that the loader gave it, for conditional refreshes. */
   readonly etag?: string | undefined;
+  /** As `etag`: what `Last-Modified` said. */
   readonly lastModified?: string | undefined;
 }
 
@@ -137,24 +138,50 @@ export type Coherence = "tracking" | "stream" | "ttl-only";
 /** What a tier reports. */
 export type TierEvent =
   | {
+      /** The circuit breaker changed its state. */
       readonly type: "breaker";
+      /** The state before. */
       readonly from: BreakerState;
+      /** The state now. */
       readonly to: BreakerState;
       /** Where the breaker is that of one node of a Cluster: which, as `host:port`. */
       readonly node?: string;
     }
-  | { readonly type: "coherence"; readonly from: Coherence; readonly to: Coherence }
-  | { readonly type: "gap"; readonly missed: number | undefined }
-  | { readonly type: "error"; readonly operation: string; readonly error: Error };
+  | {
+      /** How other processes' writes reach this one has changed. */
+      readonly type: "coherence";
+      /** The way before. */
+      readonly from: Coherence;
+      /** The way now. */
+      readonly to: Coherence;
+    }
+  | {
+      /** Messages of other processes were lost. */
+      readonly type: "gap";
+      /** How many, where that is known. */
+      readonly missed: number | undefined;
+    }
+  | {
+      /** An operation failed that nobody waits for. */
+      readonly type: "error";
+      /** What was tried. */
+      readonly operation: string;
+      /** What went wrong. */
+      readonly error: Error;
+    };
 
 /** A circuit breaker's state. */
 export type BreakerState = "closed" | "open" | "half-open";
 
 /** A tier's counters since it was made. */
 export interface TierStats {
+  /** The tier's {@link Tier.name}. */
   readonly name: string;
+  /** Look-ups that it answered. */
   readonly hits: number;
+  /** Look-ups that it could not answer, for whatever reason. */
   readonly misses: number;
+  /** Values written to it. */
   readonly writes: number;
   /** Operations that failed, for whatever reason. */
   readonly errors: number;
@@ -164,11 +191,14 @@ export interface TierStats {
   readonly undecodable: number;
   /** Operations that were not tried because the breaker was open. */
   readonly skipped: number;
+  /** The state of its circuit breaker. */
   readonly breaker: BreakerState;
   /** In a Cluster: the nodes whose own breaker is not closed, as `host:port`, the others being asked as ever. */
   readonly brokenNodes?: readonly string[];
+  /** How other processes' writes reach this one at the moment. */
   readonly coherence: Coherence;
-  /** Messages from other processes, and how often some were missed. */
+  /** Messages from other processes. */
   readonly messages: number;
+  /** How often some of them were missed. */
   readonly gaps: number;
 }

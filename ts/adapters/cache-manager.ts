@@ -2,6 +2,7 @@
  * nearcache/cache-manager: a nearcache as a store of cache-manager 7 (and so of `@nestjs/cache-manager` 3 and newer).
  * cache-manager takes Keyv instances as stores; this makes one.
  * @packageDocumentation
+ * @module nearcache/cache-manager
  */
 import type { Keyv } from "keyv";
 import type { Cache } from "../api.js";

@@ -1,7 +1,8 @@
 /**
  * nearcache/express: keeps responses of Express (and of whatever calls middleware with Node's request and response) in a
- * cache. rules.ts says which; what does not say that it may be kept is not.
+ * cache. What does not say that it may be kept is not; docs/adapters.md has the rules (http/rules.ts).
  * @packageDocumentation
+ * @module nearcache/express
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Answer, answerOf, changedSince } from "./http/answer.js";

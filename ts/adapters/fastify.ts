@@ -1,7 +1,8 @@
 /**
- * nearcache/fastify: keeps responses of Fastify 5 in a cache. rules.ts says which; what does not say that it may be kept is
- * not.
+ * nearcache/fastify: keeps responses of Fastify 5 in a cache. What does not say that it may be kept is not; docs/adapters.md
+ * has the rules (http/rules.ts).
  * @packageDocumentation
+ * @module nearcache/fastify
  */
 import { pipeline, Readable, Transform } from "node:stream";
 import { ReadableStream } from "node:stream/web";
@@ -69,7 +70,7 @@ const plugin: FastifyPluginCallback<ResponseCacheOptions> = (fastify, given, don
  *
  * @example
  * ```ts
- * await fastify.register(cacheResponses, { cache, ttl: "30s" });
+ * await server.register(cacheResponses, { cache, ttl: "30s" });
  * ```
  */
 export const cacheResponses: FastifyPluginCallback<ResponseCacheOptions> = Object.assign(plugin, {

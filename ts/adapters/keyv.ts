@@ -4,6 +4,7 @@
  * Keyv wraps each value as `{ value, expires }` and, unless told otherwise, makes JSON text of that. The store takes both.
  * {@link createKeyv} switches the JSON off: nearcache encodes values itself, and knows more types than JSON.
  * @packageDocumentation
+ * @module nearcache/keyv
  */
 import { EventEmitter } from "node:events";
 import { Keyv, type KeyvOptions, type KeyvStoreAdapter } from "keyv";
@@ -20,6 +21,8 @@ import type { CacheOptions } from "../options.js";
  *
  * @example
  * ```ts
+ * import { Keyv } from "keyv";
+ *
  * const keyv = new Keyv({ store: new KeyvNearcache({ maxMemory: "64mb", ttl: "1h" }), namespace: "users" });
  * ```
  */
@@ -28,7 +31,12 @@ export class KeyvNearcache extends EventEmitter implements KeyvStoreAdapter {
    * Keyv offers `iterator()` only on stores whose dialect is one that it knows, and asks for a `url` otherwise. Nothing
    * else depends on it.
    */
-  readonly opts = { dialect: "redis", url: "nearcache:" };
+  readonly opts = {
+    /** One that Keyv knows. */
+    dialect: "redis",
+    /** Only has to be there. */
+    url: "nearcache:",
+  };
   /** Set by Keyv: what the keys of its instance begin with, before a colon. */
   namespace: string | undefined = undefined;
   /** The cache behind it. */

@@ -1,12 +1,12 @@
 /**
  * nearcache/lru-cache: a class of the shape of lru-cache 11, with the methods that its users call most, on a nearcache.
  *
- * Where it keeps the time of entries: as a rule the store does, and a value is stored as it is. Where stale values may be
- * wanted or times changed (`isTimed`), each value is stored with its time, as `[value, start, ttl]`.
- *
  * What differs is in docs/adapters.md; what can't be had is refused when the object is made.
  * @packageDocumentation
+ * @module nearcache/lru-cache
  */
+// Where it keeps the time of entries: as a rule the store does, and a value is stored as it is. Where stale values may be
+// wanted or times changed (`isTimed`), each value is stored with its time, as `[value, start, ttl]`.
 import type { Cache } from "../api.js";
 import { createCache } from "../cache.js";
 import { InvalidArgumentError, NoRoomError, ValueTooLargeError } from "../errors.js";
@@ -288,6 +288,7 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
     this.close();
   }
 
+  /** As of lru-cache. */
   get [Symbol.toStringTag](): string {
     return "LRUCache";
   }

@@ -4,9 +4,11 @@ import type { Duration } from "../units.js";
 
 /** The value that a refresh is about to replace. */
 export interface StaleValue<T> {
+  /** As it was loaded. */
   readonly value: T;
   /** The validators that the loader gave it. */
   readonly etag: string | undefined;
+  /** As `etag`: what `Last-Modified` said. */
   readonly lastModified: string | undefined;
 }
 
@@ -18,6 +20,7 @@ export type Loaded<T> = T | undefined | NotModified;
  * cached for `negativeTtl`. What it throws reaches every caller that waits and has no stale value to fall back on.
  */
 export type Loader<T> = {
+  /** Called with the key that is missing and what there is to say about it. */
   // As a method, so that a Cache<User> can be handed to whoever takes a Cache<unknown>.
   call(key: string, context: LoadContext<T>): Loaded<T> | PromiseLike<Loaded<T>>;
 }["call"];
@@ -34,6 +37,7 @@ export type BatchLoaded<T> = ReadonlyMap<string, T | undefined> | readonly (T | 
 declare const notModified: unique symbol;
 /** The answer "what you have is current": see {@link LoadContext.notModified}. */
 export interface NotModified {
+  /** Of no use to anybody: only `context.notModified()` gives one. */
   readonly [notModified]: true;
 }
 

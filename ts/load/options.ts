@@ -7,7 +7,10 @@ import { type Loader, texts } from "./context.js";
 import type { LoadPolicy } from "./freshness.js";
 import type { LoadLimit } from "./limiter.js";
 
-/** How loaded values are kept; for all loads of a cache, or for one call. */
+/**
+ * How loaded values are kept; for all loads of a cache, or for one call. Durations are milliseconds or text, 0 or more;
+ * `Infinity` is allowed.
+ */
 export interface FreshnessOptions {
   /** How long a value is still served at once after its `ttl`, while one refresh runs. Default 0. */
   readonly staleFor?: Duration | undefined;
@@ -59,7 +62,15 @@ export interface LoadingOptions<T = unknown> extends FreshnessOptions {
    * How many loads of this thread may run at once. A number: the others wait. `{ running, waiting }`: so many more may
    * wait, and beyond that `getOrLoad` rejects with {@link LoadsFullError}. Default: no bound.
    */
-  readonly maxConcurrentLoads?: number | { readonly running: number; readonly waiting: number } | undefined;
+  readonly maxConcurrentLoads?:
+    | number
+    | {
+        /** How many run at once; from 1 to 1,000,000. */
+        readonly running: number;
+        /** How many more wait; from 0 to 1,000,000. */
+        readonly waiting: number;
+      }
+    | undefined;
   /** A second tier, for example `redisTier(…)` of `nearcache/redis`. */
   readonly l2?: Tier | undefined;
   /**
@@ -70,7 +81,14 @@ export interface LoadingOptions<T = unknown> extends FreshnessOptions {
    * Among whom at most one load of a key runs: `"process"` (default), or `"cluster"`: among all processes that use the
    * second tier, by a lease there of so long (`{ lease }`, default 5 s). Where the tier is away, each process loads.
    */
-  readonly singleFlight?: "process" | "cluster" | { readonly lease: Duration } | undefined;
+  readonly singleFlight?:
+    | "process"
+    | "cluster"
+    | {
+        /** For how long other processes wait for a load; at least 1 ms. */
+        readonly lease: Duration;
+      }
+    | undefined;
 }
 
 /** {@link LoadingOptions} as the rest of the code uses them. */

@@ -11,6 +11,7 @@ import type { ResolvedLoad } from "./options.js";
 export interface Refreshing {
   /** Ends it. What is there stays. */
   stop(): void;
+  /** The same as `stop`: `using rates = cache.refreshEvery(…)`. */
   [Symbol.dispose](): void;
 }
 

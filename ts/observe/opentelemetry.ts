@@ -2,6 +2,7 @@
  * nearcache/opentelemetry: the statistics of caches as OpenTelemetry's observable metrics, and loads as spans, by way of
  * `@opentelemetry/api` alone. Read when the host's SDK collects, and at no other time; without an SDK nothing is ever read.
  * @packageDocumentation
+ * @module nearcache/opentelemetry
  */
 import {
   type BatchObservableResult,

@@ -2,6 +2,7 @@
  * nearcache/prometheus: the statistics of caches in a registry of prom-client 15, read when the registry is scraped and at
  * no other time.
  * @packageDocumentation
+ * @module nearcache/prometheus
  */
 import {
   Counter,

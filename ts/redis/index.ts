@@ -1,6 +1,7 @@
 /**
  * `nearcache/redis`: Redis or Valkey as the second tier of a cache. The only part of the package that loads ioredis.
  * @packageDocumentation
+ * @module nearcache/redis
  */
 import type { Tier } from "../tier.js";
 import { type RedisTierOptions, resolveTierOptions } from "./options.js";

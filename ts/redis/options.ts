@@ -23,7 +23,7 @@ export interface BreakerOptions {
 
 /** Which values are compressed, and how. */
 export interface CompressOptions {
-  /** Values of more encoded bytes than this. Default `"10kb"`. */
+  /** Values of more encoded bytes than this. Default `"10kb"`. Up to 256 MiB. */
   readonly above?: Size;
   /**
    * `"auto"` (default): zstd where `node:zlib` has it (Node.js 22.15 and newer), else brotli, both at a fast level. A process

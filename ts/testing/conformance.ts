@@ -11,7 +11,9 @@ import type { Tier, TierEntry, TierHost } from "../tier.js";
 
 /** Two tiers that two processes might have, on one store that is empty. */
 export interface TiersUnderTest {
+  /** One process's. */
   readonly first: Tier;
+  /** The other's. */
   readonly second: Tier;
   /** Lets the store's clock go on by so many milliseconds, by waiting if there is no other way. */
   wait(ms: number): Promise<void>;
@@ -21,7 +23,9 @@ export interface TiersUnderTest {
 
 /** One check: rejects with what is wrong. */
 export interface TierCheck {
+  /** What it shows, for the test's title. */
   readonly name: string;
+  /** Runs it on tiers that `make` makes for it alone. */
   run(make: () => Promise<TiersUnderTest>): Promise<void>;
 }
 

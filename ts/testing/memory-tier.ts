@@ -27,14 +27,19 @@ interface Lease {
 
 /** What all the tiers share. */
 export class MemoryStore {
+  /** What is stored, by key. */
   readonly entries = new Map<string, Held>();
+  /** Who may load, by key. */
   readonly leases = new Map<string, Lease>();
+  /** How often each tag was invalidated. */
   readonly generations = new Map<string, number>();
+  /** The tiers of all processes. */
   readonly tiers = new Set<MemoryTier>();
+  /** How often the version was bumped. */
   version = 0;
   /** While true, everything fails. */
   isDown = false;
-  /** Milliseconds. */
+  /** The store's clock, in milliseconds. Replace it with the test's own. */
   now: () => number = () => performance.now();
   #leases = 0;
 

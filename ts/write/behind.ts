@@ -19,7 +19,9 @@ import { systemClock, type Timer, Timers, type WriteClock } from "./timers.js";
 
 /** A write on its way to the origin. */
 export interface WriteItem<T> {
+  /** The key as in the cache that the `WriteBehind` was made with. */
   readonly key: string;
+  /** The newest value of the key, as it was handed to `write`. */
   readonly value: T;
 }
 
@@ -52,13 +54,16 @@ export interface WriteBehindOptions<T> {
   readonly delay?: Duration | undefined;
   /** How often a batch that failed is tried again. Default 7; from 0 to 1,000. */
   readonly retries?: number | undefined;
-  /** The wait before the first retry; it doubles each time, and half of it is left to chance. Default 100 ms. */
+  /** The wait before the first retry; it doubles each time, and half of it is left to chance. Default 100 ms; from 1 ms to a day. */
   readonly minBackoff?: Duration | undefined;
-  /** The longest wait between two retries. Default 10 s. */
+  /** The longest wait between two retries. Default 10 s; from `minBackoff` to a day. */
   readonly maxBackoff?: Duration | undefined;
-  /** How long an attempt may take. Default 10 s. */
+  /** How long an attempt may take. Default 10 s; from 1 ms to a day. */
   readonly timeout?: Duration | undefined;
-  /** How long `close`, or the end of the process, waits for the origin before it hands over what is left. Default 10 s. */
+  /**
+   * How long `close`, or the end of the process, waits for the origin before it hands over what is left. Default 10 s; up to
+   * a day.
+   */
   readonly closeTimeout?: Duration | undefined;
   /** The source of time, for tests. */
   readonly clock?: WriteClock | undefined;

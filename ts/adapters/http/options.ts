@@ -14,6 +14,7 @@ export interface ResponseCacheOptions {
   /**
    * How long a response is kept that does not say so itself by `Cache-Control: s-maxage` or `max-age`, or by `Expires`.
    * Default: such responses are not kept. What a response says of itself always counts, also if it says not to keep it.
+   * From 1 ms to a year.
    */
   readonly ttl?: Duration | undefined;
   /**
@@ -23,7 +24,7 @@ export interface ResponseCacheOptions {
   readonly headers?: readonly string[] | undefined;
   /** The statuses that are kept. Default 200, 203, 204, 300, 301 and 308. 404 and 410 may be added, none from 500 up. */
   readonly statuses?: readonly number[] | undefined;
-  /** The largest body that is kept, in bytes; larger ones pass through. Default 1 MiB (1,048,576). */
+  /** The largest body that is kept, in bytes; larger ones pass through. Default 1 MiB (1,048,576); up to 1 GiB. */
   readonly maxBodySize?: number | undefined;
   /**
    * How long a request waits at most while another one in this thread makes the response that it wants, up to an hour; 0:

@@ -66,7 +66,12 @@ export interface LRUCacheOptions<K extends string, V, FC = unknown>
   /** Accepted and without effect: the clock moves in steps of 5 ms. */
   readonly ttlResolution?: number | undefined;
   /** The source of time, for tests. Times are then kept with the values. */
-  readonly perf?: { now(): number } | undefined;
+  readonly perf?:
+    | {
+        /** The time now, in milliseconds. */
+        now(): number;
+      }
+    | undefined;
 }
 
 /** Options as the class uses them. */
