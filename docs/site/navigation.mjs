@@ -16,6 +16,8 @@ export const navigation = [
       { title: "The guide", file: "docs/README.md", page: "guide.md" },
       document("Getting started", "getting-started"),
       document("When not to use nearcache", "when-not-to-use"),
+      document("Installing", "installing"),
+      document("Platforms", "platforms"),
     ],
   },
   {
