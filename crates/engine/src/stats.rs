@@ -11,7 +11,7 @@ pub struct Stats {
     /// Reads that found a live entry.
     pub hits: u64,
     /// Those of the hits that their reader could not use after all, see
-    /// [`Cache::add_stale`](crate::Cache::add_stale).
+    /// [`Handle::add_stale`](crate::Handle::add_stale).
     pub stale: u64,
     /// Reads that didn't.
     pub misses: u64,
