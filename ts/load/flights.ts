@@ -195,14 +195,14 @@ export class Flights {
       this.#forget(flight);
       return;
     }
-    this.#wake.wait(flight.key, ms, (outcome) => {
+    const cancel = this.#wake.wait(flight.key, ms, (outcome) => {
       if (outcome === undefined || outcome.is === "stored") {
         this.#claim(flight);
       } else {
         this.#takeOver(flight, outcome);
       }
     });
-    flight.defer(() => this.#wake.cancel(flight.key));
+    flight.defer(cancel);
   }
 
   /** What the load in another thread came to. */
