@@ -74,7 +74,12 @@ export interface TierWrite {
   readonly asOf?: string | undefined;
 }
 
-/** A second tier. Every promise settles within the tier's own time-outs. */
+/**
+ * A second tier. Every promise settles within the tier's own time-outs.
+ *
+ * Changes of a key are made in the order in which they were asked for, and a look-up finds what was asked for before it,
+ * though it may still be under way: it waits for that, and no longer than it may take in all.
+ */
 export interface Tier {
   /** As shown in statistics, for example `redis`. */
   readonly name: string;

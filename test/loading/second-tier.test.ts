@@ -277,3 +277,37 @@ describe("store and remove", () => {
     expect([await cache.remove("key"), await cache.remove("key")]).toEqual([true, false]);
   });
 });
+
+describe("a load that waits for a change of its key", () => {
+  /** A tier whose deletes take as long as the test says. */
+  class SlowTier extends MemoryTier {
+    readonly deleting: (() => void)[] = [];
+
+    override async delete(keys: readonly string[]): Promise<void> {
+      await new Promise<void>((resolve) => this.deleting.push(resolve));
+      await super.delete(keys);
+    }
+  }
+
+  test("goes on after it, also when an older load of the key, which waited before, ends meanwhile", async () => {
+    const tier = new SlowTier(new MemoryStore());
+    const { cache } = fatedCache<unknown>({ l2: tier });
+    const { loader, calls, call } = controlled<string>();
+    const removals = [cache.remove("key")];
+    const older = cache.getOrLoad("key", loader);
+    await settle();
+    tier.deleting.shift()?.();
+    await settle();
+    expect(calls).toHaveLength(1);
+    removals.push(cache.remove("key"));
+    const newer = cache.getOrLoad("key", loader);
+    await settle();
+    call(0).resolve("old");
+    expect(await older).toBe("old");
+    tier.deleting.shift()?.();
+    await Promise.all(removals);
+    await vi.waitFor(() => expect(calls).toHaveLength(2));
+    call(1).resolve("new");
+    expect(await newer).toBe("new");
+  });
+});

@@ -11,13 +11,13 @@
  * given back, unless the load goes on in the background for the sake of the next reader.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { newEnvelope } from "../envelope.js";
 import { LoadCycleError, LoadsFullError, LoadTimeoutError, show } from "../errors.js";
 import type { TierAnswer, TierEntry } from "../tier.js";
 import type { Snapshot } from "../values.js";
-import { Context, NOT_MODIFIED } from "./context.js";
+import { Context } from "./context.js";
 import { type Entry, Flight, type LoadedValue, type LoadRequest, Waiter } from "./flight.js";
-import { backoffMs, freshnessOf, liveForMs, spread } from "./freshness.js";
+import { backoffMs, freshnessOf } from "./freshness.js";
+import { envelopeOf, isFitForTier, prepare, toTier } from "./loaded.js";
 import type { LoadOwner } from "./owner.js";
 import { type Outcome, Wake } from "./wake.js";
 
@@ -195,14 +195,14 @@ export class Flights {
       this.#forget(flight);
       return;
     }
-    this.#wake.wait(flight.key, ms, (outcome) => {
+    const cancel = this.#wake.wait(flight.key, ms, (outcome) => {
       if (outcome === undefined || outcome.is === "stored") {
         this.#claim(flight);
       } else {
         this.#takeOver(flight, outcome);
       }
     });
-    flight.defer(() => this.#wake.cancel(flight.key));
+    flight.defer(cancel);
   }
 
   /** What the load in another thread came to. */
@@ -238,7 +238,7 @@ export class Flights {
   }
 
   #askTier(flight: Flight, since: number): void {
-    const leaseMs = flight.owner.tierLeaseMs;
+    const leaseMs = flight.owner.options.tierLeaseMs;
     const answered = (answer: TierAnswer): void => {
       if (flight.isDone) {
         this.#releaseLease(flight.owner, flight.key, answer.lease);
@@ -259,7 +259,7 @@ export class Flights {
         if (this.#takeFromTier(flight, answer.entry)) {
           return;
         }
-        if (answer.isHeld && flight.owner.isTierWaitedFor && flight.owner.now() - since < leaseMs) {
+        if (answer.isHeld && flight.owner.options.isTierWaitedFor && flight.owner.now() - since < leaseMs) {
           const timer = setTimeout(
             () => this.#askTier(flight, since),
             TIER_LOOK_MS * (0.5 + flight.owner.random() / 2),
@@ -289,14 +289,7 @@ export class Flights {
       flight.owner.note({ type: "tierError", key: flight.key, error });
       return false;
     }
-    const envelope = newEnvelope(now + found.freshMs, found.liveMs - found.freshMs);
-    envelope.loadMs = found.loadMs;
-    envelope.stamp = flight.stamp;
-    envelope.tags = found.tags;
-    envelope.dependsOn = found.dependsOn ?? envelope.dependsOn;
-    envelope.etag = found.etag;
-    envelope.lastModified = found.lastModified;
-    envelope.isNegative = value === null;
+    const envelope = envelopeOf(found, value, flight.stamp, now);
     const freshness = found.freshMs > 0 ? "fresh" : freshnessOf(envelope, now, flight.request.policy);
     if (freshness === "gone") {
       return false;
@@ -370,7 +363,7 @@ export class Flights {
         this.#succeed(flight, undefined, { is: "nothing" });
         return;
       }
-      const loaded = this.#prepare(flight, flight.context, value);
+      const loaded = prepare(flight, flight.context, value);
       if (loaded.ttlMs === 0) {
         this.#succeed(flight, loaded.snapshot, { is: "value", packed: loaded.snapshot.packed });
         return;
@@ -379,7 +372,7 @@ export class Flights {
       const stored = flight.owner.store(flight.key, flight.token, loaded.snapshot, loaded.envelope, total);
       const finish = (): void => this.#succeed(flight, loaded.snapshot, outcomeOf(stored, loaded.snapshot));
       const written = stored === "superseded" ? undefined : this.#writeTier(flight, loaded);
-      if (written !== undefined && flight.owner.isTierAwaited) {
+      if (written !== undefined && flight.owner.options.isTierAwaited) {
         written.then(finish);
       } else {
         finish();
@@ -389,48 +382,13 @@ export class Flights {
     }
   }
 
-  /** What is stored of a loaded value, and for how long. */
-  #prepare(flight: Flight, context: Context, loaded: unknown): LoadedValue {
-    const { policy, isUnread } = flight.request;
-    const { said } = context;
-    const before = loaded === NOT_MODIFIED ? flight.stale : undefined;
-    const value = before === undefined ? loaded : before.value;
-    const isNegative = value === null;
-    const wanted = said.isCached ? (said.ttlMs ?? (isNegative ? policy.negativeTtlMs : policy.ttlMs)) : 0;
-    const ttlMs = wanted === 0 ? 0 : Math.max(1, spread(wanted, policy.jitter, flight.owner.random()));
-    const now = flight.owner.now();
-    const envelope = newEnvelope(now + ttlMs, Number.isFinite(ttlMs) ? liveForMs(policy) : 0);
-    envelope.loadMs = now - flight.startedAt;
-    envelope.stamp = flight.stamp;
-    envelope.isNegative = isNegative;
-    envelope.isUnread = isUnread === true;
-    envelope.tags = said.tags.length > 0 ? said.tags : (before?.envelope?.tags ?? []);
-    envelope.dependsOn = said.dependsOn.length > 0 ? said.dependsOn : (before?.envelope?.dependsOn ?? []);
-    envelope.etag = said.etag ?? before?.envelope?.etag;
-    envelope.lastModified = said.lastModified ?? before?.envelope?.lastModified;
-    return { snapshot: flight.owner.snapshot(value), envelope, ttlMs };
-  }
-
-  #writeTier(flight: Flight, { snapshot, envelope, ttlMs }: LoadedValue): Promise<unknown> | undefined {
+  #writeTier(flight: Flight, loaded: LoadedValue): Promise<unknown> | undefined {
     const { key, lease, asOf, owner } = flight;
-    const { dependsOn } = envelope;
-    const isKnown = lease !== undefined || asOf !== undefined;
-    if (dependsOn.length > 0 && !(isKnown && dependsOn.every((key) => flight.watched.includes(key)))) {
-      // What the tier had of them before the load is not known: it could not tell when they change.
+    if (!isFitForTier(flight, loaded)) {
       return undefined;
     }
     flight.lease = undefined;
-    const entry: TierEntry = {
-      ...snapshot.packed,
-      freshMs: ttlMs,
-      liveMs: ttlMs + envelope.liveForMs,
-      loadMs: envelope.loadMs,
-      tags: envelope.tags,
-      ...(dependsOn.length > 0 && { dependsOn }),
-      etag: envelope.etag,
-      lastModified: envelope.lastModified,
-    };
-    return owner.tier?.set(key, entry, { lease, asOf });
+    return owner.tier?.set(key, toTier(loaded), { lease, asOf });
   }
 
   #loadFailed(flight: Flight, error: unknown): void {

@@ -37,26 +37,20 @@ export interface LoadingParts {
 /** See the file's head. */
 export class Loading implements LoadOwner {
   readonly tier: SecondTier | undefined;
-  readonly isTierAwaited: boolean;
-  readonly tierLeaseMs: number;
-  readonly isTierWaitedFor: boolean;
+  readonly options: ResolvedLoading;
   readonly limiter: Limiter | undefined;
   readonly checkTtl: TtlCheck;
   readonly note: (note: LoadNote) => void;
 
   readonly #parts: LoadingParts;
   readonly #policy: LoadPolicy;
-  readonly #loader: Loader<unknown> | undefined;
 
   constructor(parts: LoadingParts) {
     const { options } = parts;
     this.#parts = parts;
     this.#policy = options.policy;
-    this.#loader = options.loader;
     this.tier = parts.tier;
-    this.isTierAwaited = options.isTierAwaited;
-    this.tierLeaseMs = options.tierLeaseMs;
-    this.isTierWaitedFor = options.isTierWaitedFor;
+    this.options = options;
     this.limiter = options.limit === undefined ? undefined : new Limiter(options.limit);
     this.checkTtl = parts.checkTtl;
     this.note = parts.note;
@@ -71,7 +65,7 @@ export class Loading implements LoadOwner {
 
   /** The loader of a call: its own, or the cache's. */
   loaderOf(given: unknown, method: string): Loader<unknown> {
-    const loader = given ?? this.#loader;
+    const loader = given ?? this.options.loader;
     if (typeof loader !== "function") {
       const way = given === undefined ? "pass one, or give createCache a loader" : "it must be a function";
       throw invalid(`${method} has no function that loads (${show(given)}): ${way}.`, given);

@@ -97,8 +97,11 @@ export interface ResolvedLoading {
   readonly loader: Loader<unknown> | undefined;
   readonly limit: LoadLimit | undefined;
   readonly tier: Tier | undefined;
+  /** Whether callers wait until the tier has stored what was loaded. */
   readonly isTierAwaited: boolean;
+  /** How long a tier's lease lasts, in milliseconds. */
   readonly tierLeaseMs: number;
+  /** Whether a load waits while another process has the lease; if not, the lease only guards what is written. */
   readonly isTierWaitedFor: boolean;
 }
 

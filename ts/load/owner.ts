@@ -4,6 +4,7 @@ import type { Packed, Snapshot } from "../values.js";
 import type { TtlCheck } from "./context.js";
 import type { Entry } from "./flight.js";
 import type { Limiter } from "./limiter.js";
+import type { ResolvedLoading } from "./options.js";
 import type { SecondTier } from "./second-tier.js";
 
 /** What became of a value that was to be stored. */
@@ -23,12 +24,7 @@ export type LoadNote =
 /** See the file's head. */
 export interface LoadOwner {
   readonly tier: SecondTier | undefined;
-  /** Whether callers wait until the tier has stored what was loaded. */
-  readonly isTierAwaited: boolean;
-  /** How long a tier's lease lasts, in milliseconds. */
-  readonly tierLeaseMs: number;
-  /** Whether a load waits while another process has the lease; if not, the lease only guards what is written. */
-  readonly isTierWaitedFor: boolean;
+  readonly options: Pick<ResolvedLoading, "isTierAwaited" | "tierLeaseMs" | "isTierWaitedFor">;
   readonly limiter: Limiter | undefined;
   readonly checkTtl: TtlCheck;
 

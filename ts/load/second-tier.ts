@@ -1,6 +1,7 @@
 /**
- * The second tier as a cache uses it: hands other processes' changes to the store, sends this one's changes after them,
- * in the background, and counts what fails. What is under way can be waited for.
+ * The second tier as a cache uses it: hands other processes' changes to the store, sends this one's changes in the
+ * background, and counts what fails. What is under way can be waited for; that look-ups and changes of a key keep their
+ * order is the tier's business.
  */
 
 import type { NativeCache } from "../native.js";
@@ -28,11 +29,6 @@ export class SecondTier {
   readonly tier: Tier;
   readonly #watch: Watch;
   readonly #pending = new Set<Promise<unknown>>();
-  /** By key, the last change that is under way. */
-  readonly #changing = new Map<string, Promise<unknown>>();
-  /** Changes under way that may concern any key. */
-  readonly #changingAll = new Set<Promise<unknown>>();
-
   /** Keys that were read since the tier was last told. */
   readonly #used = new Set<string>();
   #touching: NodeJS.Timeout | undefined = undefined;
@@ -43,63 +39,59 @@ export class SecondTier {
     tier.attach(hostOf(native, watch.report));
   }
 
-  /** Looks a key up, after what this process has changed of it. Never rejects. */
-  get(key: string, how: TierLookUp): Promise<TierAnswer> {
+  /** Looks a key up. Never rejects. */
+  async get(key: string, how: TierLookUp): Promise<TierAnswer> {
     if (!isPortable(key)) {
-      return Promise.resolve(NO_ANSWER);
+      return NO_ANSWER;
     }
-    const dependsOn = how.dependsOn?.filter(isPortable) ?? [];
-    const changes = [...this.#changingAll, ...[key, ...dependsOn].flatMap((each) => this.#changing.get(each) ?? [])];
-    const look = async (): Promise<TierAnswer> => {
-      const start = performance.now();
-      const answer = await this.tier.get(key, { ...how, dependsOn });
-      this.#watch.time("l2", performance.now() - start);
-      return answer;
-    };
-    const answer = changes.length === 0 ? look() : Promise.all(changes).then(look);
-    return answer.catch((error: unknown) => {
+    const start = performance.now();
+    try {
+      return await this.tier.get(key, { ...how, dependsOn: how.dependsOn?.filter(isPortable) });
+    } catch (error) {
       this.#watch.note({ type: "tierError", key, error });
       return NO_ANSWER;
-    });
+    } finally {
+      this.#watch.time("l2", performance.now() - start);
+    }
   }
 
   /** Stores an entry; settles when that is done or has failed. Never rejects. */
   set(key: string, entry: TierEntry, how: TierWrite = {}): Promise<unknown> {
-    return isPortable(key) ? this.#sendFor([key], this.tier.set(key, entry, how)) : Promise.resolve();
+    return isPortable(key) ? this.#send(key, this.tier.set(key, entry, how)) : Promise.resolve();
   }
 
   delete(keys: readonly string[]): void {
     const portable = keys.filter(isPortable);
     if (portable.length > 0) {
-      this.#sendFor(portable, this.tier.delete(portable));
+      this.#send(portable[0] ?? "", this.tier.delete(portable));
     }
   }
 
   expire(key: string): void {
     if (isPortable(key)) {
-      this.#sendFor([key], this.tier.expire(key));
+      this.#send(key, this.tier.expire(key));
     }
   }
 
   deletePattern(pattern: string): void {
-    this.#sendForAll(this.tier.deletePattern(pattern));
+    this.#send("", this.tier.deletePattern(pattern));
   }
 
   invalidateTags(tags: readonly string[]): void {
-    this.#sendForAll(this.tier.invalidateTags(tags));
+    this.#send("", this.tier.invalidateTags(tags));
   }
 
   bumpVersion(): void {
-    this.#sendForAll(this.tier.bumpVersion());
+    this.#send("", this.tier.bumpVersion());
   }
 
-  /** As {@link set} and {@link delete}, but rejects if the tier could not do it. Waits for earlier changes of the key. */
+  /** As {@link set} and {@link delete}, but rejects if the tier could not do it. */
   async change(key: string, body: (tier: Tier) => Promise<unknown>): Promise<void> {
     if (!isPortable(key)) {
       return;
     }
-    const sent = Promise.resolve(this.#changing.get(key)).then(() => body(this.tier));
-    this.#sendFor([key], sent);
+    const sent = body(this.tier);
+    this.#send(key, sent);
     await sent;
   }
 
@@ -144,26 +136,6 @@ export class SecondTier {
   /** Waits for all that was sent so far. Never rejects: what failed has been counted and told. */
   async flush(): Promise<void> {
     await Promise.all(this.#pending);
-  }
-
-  #sendFor(keys: readonly string[], sent: Promise<unknown>): Promise<unknown> {
-    const settled = this.#send(keys[0] ?? "", sent);
-    for (const key of keys) {
-      this.#changing.set(key, settled);
-    }
-    return settled.then(() => {
-      for (const key of keys) {
-        if (this.#changing.get(key) === settled) {
-          this.#changing.delete(key);
-        }
-      }
-    });
-  }
-
-  #sendForAll(sent: Promise<unknown>): void {
-    const settled = this.#send("", sent);
-    this.#changingAll.add(settled);
-    settled.then(() => this.#changingAll.delete(settled));
   }
 
   #send(key: string, sent: Promise<unknown>): Promise<unknown> {

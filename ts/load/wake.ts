@@ -26,7 +26,8 @@ type Waiter = (outcome: Outcome | undefined) => void;
 /** The waiting loads of one store in this thread. */
 export class Wake {
   readonly #name: string | undefined;
-  readonly #waiters = new Map<string, { wake: Waiter; timer: NodeJS.Timeout }>();
+  /** By key those who wait, each with how to stop that. */
+  readonly #waiting = new Map<string, Map<Waiter, () => void>>();
   #channel: BroadcastChannel | undefined = undefined;
 
   /** Without a name the store is this thread's alone, and nobody else ever waits. */
@@ -41,21 +42,31 @@ export class Wake {
     return isNew;
   }
 
-  /** Calls `wake` once: when the load of `key` ends elsewhere, with how, or after `ms` or a little while without. */
-  wait(key: string, ms: number, wake: Waiter): void {
+  /**
+   * Calls `wake` once: when the load of `key` ends elsewhere, with how, or after `ms` or a little while without. The result
+   * waits no longer when it is called; others who wait for the key are theirs.
+   */
+  wait(key: string, ms: number, wake: Waiter): () => void {
     this.#open()?.ref();
-    const timer = setTimeout(() => this.#wake(key, undefined), Math.min(Math.max(ms, 1), LOOK_MS));
-    this.#waiters.set(key, { wake, timer });
-  }
-
-  /** Waits no longer. */
-  cancel(key: string): void {
-    const waiter = this.#waiters.get(key);
-    clearTimeout(waiter?.timer);
-    this.#waiters.delete(key);
-    if (this.#waiters.size === 0) {
-      this.#channel?.unref();
-    }
+    const waiting = this.#waiting.get(key) ?? new Map<Waiter, () => void>();
+    this.#waiting.set(key, waiting);
+    const cancel = (): void => {
+      clearTimeout(timer);
+      waiting.delete(once);
+      if (waiting.size === 0 && this.#waiting.get(key) === waiting) {
+        this.#waiting.delete(key);
+      }
+      if (this.#waiting.size === 0) {
+        this.#channel?.unref();
+      }
+    };
+    const once: Waiter = (outcome) => {
+      cancel();
+      wake(outcome);
+    };
+    const timer = setTimeout(() => once(undefined), Math.min(Math.max(ms, 1), LOOK_MS));
+    waiting.set(once, cancel);
+    return cancel;
   }
 
   /** Tells the other threads, and whoever waits in this one. */
@@ -72,8 +83,8 @@ export class Wake {
   }
 
   close(): void {
-    for (const key of [...this.#waiters.keys()]) {
-      this.cancel(key);
+    for (const cancel of [...this.#waiting.values()].flatMap((waiting) => [...waiting.values()])) {
+      cancel();
     }
     this.#channel?.close();
     this.#channel = undefined;
@@ -91,11 +102,9 @@ export class Wake {
     return this.#channel;
   }
 
-  #wake(key: string, outcome: Outcome | undefined): void {
-    const waiter = this.#waiters.get(key);
-    if (waiter !== undefined) {
-      this.cancel(key);
-      waiter.wake(outcome);
+  #wake(key: string, outcome: Outcome): void {
+    for (const wake of [...(this.#waiting.get(key)?.keys() ?? [])]) {
+      wake(outcome);
     }
   }
 }

@@ -150,6 +150,21 @@ export const tierChecks: readonly TierCheck[] = [
     assert.equal(await textIn(second, "b"), undefined);
     await heard.until(() => heard.hasHeardOf("a") && heard.hasHeardOf("b"));
   }),
+  check("a look-up finds what was asked for before it, though it may be under way", async ({ first }) => {
+    const asked: Promise<unknown>[] = [first.set("key", entryOf("value", { tags: ["tag"] }), {})];
+    assert.equal(await textIn(first, "key"), "value");
+    asked.push(first.invalidateTags(["tag"]));
+    assert.equal(await textIn(first, "key"), undefined);
+    asked.push(first.set("key", entryOf("old"), {}), first.set("key", entryOf("new"), {}));
+    assert.equal(await textIn(first, "key"), "new");
+    asked.push(first.deletePattern("k*"));
+    assert.equal(await textIn(first, "key"), undefined);
+    asked.push(first.set("key", entryOf("value"), {}), first.delete(["key"]));
+    assert.equal(await textIn(first, "key"), undefined);
+    asked.push(first.set("key", entryOf("value"), {}), first.bumpVersion());
+    assert.equal(await textIn(first, "key"), undefined);
+    await Promise.all(asked);
+  }),
   check("expire leaves a stale value", async ({ first, second, heard }) => {
     await first.set("key", entryOf("value"), {});
     await first.expire("key");

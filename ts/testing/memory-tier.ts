@@ -57,6 +57,8 @@ export class MemoryTier implements Tier {
   readonly name = "memory";
   readonly #store: MemoryStore;
   #host: TierHost | undefined = undefined;
+  /** Settles with the last operation: they are done one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
   #counts = { hits: 0, misses: 0, writes: 0, errors: 0, messages: 0 };
 
   constructor(store: MemoryStore) {
@@ -68,99 +70,114 @@ export class MemoryTier implements Tier {
     this.#store.tiers.add(this);
   }
 
-  async get(key: string, { leaseMs, dependsOn = [] }: TierLookUp): Promise<TierAnswer> {
-    await Promise.resolve();
-    const store = this.#store;
-    if (store.isDown) {
-      this.#counts.errors++;
-      this.#counts.misses++;
-      return ABSENT;
-    }
-    const now = store.now();
-    const entry = this.#read(key, now);
-    this.#counts[entry === undefined ? "misses" : "hits"]++;
-    if (leaseMs === 0 || (entry !== undefined && entry.freshMs > 0)) {
-      return { ...ABSENT, entry };
-    }
-    const held = store.leases.get(key);
-    if (held !== undefined && held.until > now) {
-      return { entry, lease: undefined, isHeld: true };
-    }
-    const lease = store.nextLease();
-    const seen = new Map(dependsOn.flatMap((on) => (this.#read(on, now) ? [[on, store.entries.get(on) as Held]] : [])));
-    store.leases.set(key, { id: lease, until: now + leaseMs, seen });
-    return { entry, lease, isHeld: false };
-  }
-
-  async set(key: string, entry: TierEntry, { lease }: TierWrite): Promise<boolean> {
-    await this.#reach("set");
-    const store = this.#store;
-    const held = store.leases.get(key);
-    if (lease !== undefined && held?.id !== lease) {
-      return false;
-    }
-    store.leases.delete(key);
-    const { dependsOn = [] } = entry;
-    const seen: Seen = (lease !== undefined && held?.seen) || new Map();
-    if (!dependsOn.every((on) => seen.has(on))) {
-      return false;
-    }
-    const now = store.now();
-    store.entries.set(key, {
-      entry,
-      freshUntil: now + entry.freshMs,
-      liveUntil: now + entry.liveMs,
-      generations: entry.tags.map((tag) => store.generations.get(tag) ?? 0),
-      version: store.version,
-      seen: new Map([...seen].filter(([on]) => dependsOn.includes(on))),
+  get(key: string, { leaseMs, dependsOn = [] }: TierLookUp): Promise<TierAnswer> {
+    return this.#inTurn((): TierAnswer => {
+      const store = this.#store;
+      if (store.isDown) {
+        this.#counts.errors++;
+        this.#counts.misses++;
+        return ABSENT;
+      }
+      const now = store.now();
+      const entry = this.#read(key, now);
+      this.#counts[entry === undefined ? "misses" : "hits"]++;
+      if (leaseMs === 0 || (entry !== undefined && entry.freshMs > 0)) {
+        return { ...ABSENT, entry };
+      }
+      const held = store.leases.get(key);
+      if (held !== undefined && held.until > now) {
+        return { entry, lease: undefined, isHeld: true };
+      }
+      const lease = store.nextLease();
+      const seen = new Map(
+        dependsOn.flatMap((on) => (this.#read(on, now) ? [[on, store.entries.get(on) as Held]] : [])),
+      );
+      store.leases.set(key, { id: lease, until: now + leaseMs, seen });
+      return { entry, lease, isHeld: false };
     });
-    this.#counts.writes++;
-    this.#tell((host) => host.invalidate([key]));
-    return true;
   }
 
-  async delete(keys: readonly string[]): Promise<void> {
-    await this.#reach("delete");
-    for (const key of keys) {
-      this.#store.entries.delete(key);
-      this.#store.leases.delete(key);
-    }
-    this.#tell((host) => host.invalidate(keys));
+  set(key: string, entry: TierEntry, { lease }: TierWrite): Promise<boolean> {
+    return this.#inTurn(() => {
+      this.#check("set");
+      const store = this.#store;
+      const held = store.leases.get(key);
+      if (lease !== undefined && held?.id !== lease) {
+        return false;
+      }
+      store.leases.delete(key);
+      const { dependsOn = [] } = entry;
+      const seen: Seen = (lease !== undefined && held?.seen) || new Map();
+      if (!dependsOn.every((on) => seen.has(on))) {
+        return false;
+      }
+      const now = store.now();
+      store.entries.set(key, {
+        entry,
+        freshUntil: now + entry.freshMs,
+        liveUntil: now + entry.liveMs,
+        generations: entry.tags.map((tag) => store.generations.get(tag) ?? 0),
+        version: store.version,
+        seen: new Map([...seen].filter(([on]) => dependsOn.includes(on))),
+      });
+      this.#counts.writes++;
+      this.#tell((host) => host.invalidate([key]));
+      return true;
+    });
   }
 
-  async expire(key: string): Promise<void> {
-    await this.#reach("expire");
-    const held = this.#store.entries.get(key);
-    if (held !== undefined) {
-      this.#store.entries.set(key, { ...held, freshUntil: this.#store.now() });
-    }
-    this.#tell((host) => host.invalidate([key]));
+  delete(keys: readonly string[]): Promise<void> {
+    return this.#inTurn(() => {
+      this.#check("delete");
+      for (const key of keys) {
+        this.#store.entries.delete(key);
+        this.#store.leases.delete(key);
+      }
+      this.#tell((host) => host.invalidate(keys));
+    });
   }
 
-  async deletePattern(pattern: string): Promise<number> {
-    await this.#reach("deletePattern");
-    const escaped = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-    const fits = new RegExp(`^${escaped.join("[^]*")}$`);
-    const keys = [...this.#store.entries.keys()].filter((key) => fits.test(key));
-    for (const key of keys) {
-      this.#store.entries.delete(key);
-    }
-    this.#tell((host) => host.invalidate(keys));
-    return keys.length;
+  expire(key: string): Promise<void> {
+    return this.#inTurn(() => {
+      this.#check("expire");
+      const held = this.#store.entries.get(key);
+      if (held !== undefined) {
+        this.#store.entries.set(key, { ...held, freshUntil: this.#store.now() });
+      }
+      this.#tell((host) => host.invalidate([key]));
+    });
   }
 
-  async invalidateTags(tags: readonly string[]): Promise<void> {
-    await this.#reach("invalidateTags");
-    for (const tag of tags) {
-      this.#store.generations.set(tag, (this.#store.generations.get(tag) ?? 0) + 1);
-    }
-    this.#tell((host) => host.invalidateTags(tags));
+  deletePattern(pattern: string): Promise<number> {
+    return this.#inTurn(() => {
+      this.#check("deletePattern");
+      const escaped = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+      const fits = new RegExp(`^${escaped.join("[^]*")}$`);
+      const keys = [...this.#store.entries.keys()].filter((key) => fits.test(key));
+      for (const key of keys) {
+        this.#store.entries.delete(key);
+      }
+      this.#tell((host) => host.invalidate(keys));
+      return keys.length;
+    });
   }
 
-  async bumpVersion(): Promise<void> {
-    await this.#reach("bumpVersion");
-    this.#store.version++;
-    this.#tell((host) => host.invalidateAll());
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    return this.#inTurn(() => {
+      this.#check("invalidateTags");
+      for (const tag of tags) {
+        this.#store.generations.set(tag, (this.#store.generations.get(tag) ?? 0) + 1);
+      }
+      this.#tell((host) => host.invalidateTags(tags));
+    });
+  }
+
+  bumpVersion(): Promise<void> {
+    return this.#inTurn(() => {
+      this.#check("bumpVersion");
+      this.#store.version++;
+      this.#tell((host) => host.invalidateAll());
+    });
   }
 
   async release(key: string, lease: string): Promise<void> {
@@ -205,8 +222,14 @@ export class MemoryTier implements Tier {
     return { ...held.entry, freshMs: Math.max(0, held.freshUntil - now), liveMs: held.liveUntil - now };
   }
 
-  async #reach(operation: string): Promise<void> {
-    await Promise.resolve();
+  /** Does something when all that was asked for before is done. */
+  #inTurn<R>(body: () => R): Promise<R> {
+    const done = this.#last.then(body);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  #check(operation: string): void {
     if (this.#store.isDown) {
       this.#counts.errors++;
       throw new TierError("ERR_TIER", `The memory tier is down: ${operation} was not done.`, { operation });
