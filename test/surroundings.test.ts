@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Installed, PLATFORM_PACKAGE } from "./support/installed.js";
 
-const OPTIONS = `{ name: "shared", maxMemory: "16mb", ttl: "1m" }`;
+const OPTIONS = `{ name: "shared", maxMemory: "16mb", ttl: "1h" }`;
 /** Prints what the first cache of a program ends in. */
 const REFUSED = `
   import { createCache, NativeAddonError } from "nearcache";

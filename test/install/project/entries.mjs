@@ -14,7 +14,7 @@ for (const entry of entries) {
 }
 
 const { createKeyv } = await import("nearcache/keyv");
-const keyv = createKeyv({ maxMemory: "16mb", ttl: "1m" });
+const keyv = createKeyv({ maxMemory: "16mb", ttl: "1h" });
 await keyv.set("key", { a: 1 });
 assert.deepEqual(await keyv.get("key"), { a: 1 });
 const { LRUCache } = require("nearcache/lru-cache");

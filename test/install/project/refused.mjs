@@ -2,7 +2,7 @@
 import { createCache, NativeAddonError } from "nearcache";
 
 try {
-  createCache({ maxMemory: "16mb", ttl: "1m" });
+  createCache({ maxMemory: "16mb", ttl: "1h" });
 } catch (error) {
   const { code, reason, platform, message } = error;
   console.log(JSON.stringify({ typed: error instanceof NativeAddonError, code, reason, platform, message }));

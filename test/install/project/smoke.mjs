@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { createCache, InvalidKeyError, NearcacheError } from "nearcache";
 
-const options = { name: "smoke", maxMemory: "16mb", ttl: "1m" };
+const options = { name: "smoke", maxMemory: "16mb", ttl: "1h" };
 const cache = createCache(options);
 const user = { id: 42, joined: new Date(0), tags: ["a", "b"] };
 cache.set("user", user);
