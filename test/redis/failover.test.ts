@@ -8,9 +8,11 @@ import { type RedisTierOptions, redisTier } from "../../ts/redis/index.js";
 import type { Tier } from "../../ts/tier.js";
 import { newCache } from "../support/caches.js";
 import { turn } from "../support/fake-clock.js";
+import { freePort } from "../support/ports.js";
 import type { RedisServer } from "../support/redis.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
 import { startSentinels } from "../support/redis-sentinel.js";
+import { runScript } from "../support/scripts.js";
 import { entryOf, newTier, read } from "../support/tiers.js";
 import { until } from "../support/wait.js";
 
@@ -109,6 +111,14 @@ describe("Sentinels make another server the master in the middle of a pipeline",
     const { last } = await expectRecovery(tier, traffic, reader);
     expect(await valuesAt(sentinels.replica)).toEqual(last);
   });
+});
+
+test("Sentinels, one of which is gone, keep no process alive", async () => {
+  const sentinels = await startSentinels();
+  closing.push(() => sentinels.close());
+  const ports = [await freePort(), ...sentinels.sentinels.map(({ port }) => port)].map(String);
+  const { code, output } = await runScript(new URL("../support/sentinels-main.mjs", import.meta.url), ports);
+  expect({ code, output }).toEqual({ code: 0, output: "loaded\n" });
 });
 
 describe("a replica takes over from a node of a Cluster in the middle of a pipeline", () => {
