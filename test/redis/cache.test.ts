@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Cache, CacheOptions } from "../../ts/index.js";
 import { type RedisTierOptions, redisTier } from "../../ts/redis/index.js";
 import { newCache } from "../support/caches.js";
+import { FakeClock, turn } from "../support/fake-clock.js";
 import { type RedisServer, startRedis } from "../support/redis.js";
 import { until } from "../support/wait.js";
 
@@ -46,6 +47,20 @@ async function connected(cache: Cache<string>): Promise<void> {
 }
 
 describe("while Redis is away", () => {
+  test("a load of a key whose delete hangs costs one time-out, and not two", async () => {
+    const server = await newServer();
+    const clock = new FakeClock();
+    const cache = cacheOn<string>(server, {}, { commandTimeout: 50, coherence: "ttl-only", clock });
+    await connected(cache);
+    server.freeze();
+    cache.delete("key");
+    const loaded = cache.getOrLoad("key", () => "loaded");
+    await turn();
+    clock.advance(50);
+    expect(await loaded).toBe("loaded");
+    server.thaw();
+  });
+
   test.each(["killed", "frozen"] as const)("%s in the middle of traffic: not one request fails", async (how) => {
     const server = await newServer();
     const cache = cacheOn<string>(server, { l0: false, ttl: 20 }, { commandTimeout: 100 });
