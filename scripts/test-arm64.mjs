@@ -23,11 +23,14 @@ const PLATFORM = "linux-arm64-gnu";
 const { target } = PLATFORMS[PLATFORM];
 /** Starts itself under a limit of address space, which QEMU doesn't pass on; see scripts/lib/emulator.mjs. */
 const ENGINE_TESTS_LEFT_OUT = ["the_region_is_refused_by_a_typed_error_when_address_space_is_short"];
-/** What of test/ runs: everything that crosses into the addon, and threads; no Redis, nothing that lasts minutes here. */
+/**
+ * What of test/ runs: everything that crosses into the addon, and threads; no Redis, and none that wants something done
+ * within a time, or so often, for which this is too slow.
+ */
 const SUITES = [
-  ...["native", "package", "entry-points", "errors", "stats", "keys", "batch-and-iteration", "budgets", "claims", "l0"],
+  ...["native", "entry-points", "errors", "stats", "keys", "batch-and-iteration", "budgets", "claims", "l0"],
   ...["values-round-trip", "values-random", "values-refused", "get-or-load", "loading/concurrency"],
-  ...["threads/coherence", "threads/published", "threads/shapes", "threads/single-flight", "threads/load-unload"],
+  ...["threads/coherence", "threads/shapes", "threads/single-flight"],
 ].map((name) => `test/${name}.test.ts`);
 /** Two hundred threads take minutes to start here. */
 const TESTS_LEFT_OUT = "^(?!.*200 workers)";
