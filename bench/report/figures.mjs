@@ -1,0 +1,114 @@
+// What the page and the summary both show of a report, and how numbers are written.
+import { TIMER } from "../lib/latency.mjs";
+
+export const PERCENTILES = { p50: 0.5, p95: 0.95, p99: 0.99, p999: 0.999 };
+
+/** Nanoseconds with three digits and the unit that fits. */
+export function duration(ns) {
+  if (ns === undefined || !Number.isFinite(ns)) {
+    return "-";
+  }
+  const [unit, size] = ns < 1000 ? ["ns", 1] : ns < 1e6 ? ["µs", 1e3] : ["ms", 1e6];
+  return `${threeDigits(ns / size)} ${unit}`;
+}
+
+export function threeDigits(number) {
+  return number >= 100 ? String(Math.round(number)) : String(Number(number.toPrecision(3)));
+}
+
+export function rate(perSecond) {
+  return perSecond === undefined ? "-" : `${threeDigits(perSecond / 1e6)} million/s`;
+}
+
+/** A ratio and the interval of its median: `0.35 (0.34 to 0.36)`. */
+export function ratioText(ratio) {
+  return ratio === undefined ? "" : `${twoDigits(ratio.median)} (${twoDigits(ratio.low)} to ${twoDigits(ratio.high)})`;
+}
+
+function twoDigits(number) {
+  return number < 0.1 ? number.toPrecision(1) : number.toFixed(2);
+}
+
+export function machineOf({ processors, processor, memoryGiB, system, node }) {
+  return `${processors} x ${processor}, ${memoryGiB} GiB, ${system}, Node.js ${node}`;
+}
+
+/** What a scenario of the JavaScript part is called. */
+export function titleOf({ what, entries, keys }) {
+  const names = {
+    hit: "get, a hit",
+    "record hit": "get, a hit, record of 15 fields",
+    miss: "get, a miss",
+    overwrite: "set of an existing key",
+  };
+  return `${names[what]}, ${entries.toLocaleString("en")} entries, ${keys === "same" ? "same key objects" : "keys built anew"}`;
+}
+
+/** Rows of the published figures with ours beside them: `{ what, theirs, said, ours, measured }`. */
+export function besidePublished(report) {
+  const own = ownFigures(report);
+  return report.published.figures.map(({ what, ns, perSecond, said, ours }) => ({
+    what,
+    theirs: ns === undefined ? rate(perSecond) : duration(ns),
+    said,
+    ...(own[ours] ?? { ours: "-", measured: "not measured in this run" }),
+  }));
+}
+
+function ownFigures({ javascriptLatency, engine, redis }) {
+  const figures = {};
+  const l0 = javascriptLatency?.[0].latency;
+  const overLoopback = redis?.latency["Redis, loopback"];
+  for (const percentile of Object.keys(PERCENTILES)) {
+    if (l0 !== undefined) {
+      figures[`l0-${percentile}`] = {
+        ours: duration(l0.nearcache[percentile]),
+        measured: `from JavaScript, timer included (the timer alone: ${duration(l0[TIMER][percentile])})`,
+      };
+    }
+    if (overLoopback !== undefined) {
+      figures[`redis-${percentile}`] = {
+        ours: duration(overLoopback[percentile]),
+        measured: "this machine's redis-server over loopback, ioredis: no network between",
+      };
+    }
+  }
+  const scaling = engine?.scaling[0]?.stores.find(({ name }) => name === "nearcache").byThreads;
+  if (scaling !== undefined) {
+    const [one, all] = [scaling[0], scaling.at(-1)];
+    figures["rate-one"] = {
+      ours: rate(one.millionPerSecond.median * 1e6),
+      measured: "inside our engine, value copied out",
+    };
+    figures["rate-all"] = {
+      ours: rate(all.millionPerSecond.median * 1e6),
+      measured: `reads by ${all.threads} threads together`,
+    };
+  }
+  const hit = engine?.results.find(({ case: name }) => name === "get, hit")?.stores[0];
+  if (hit !== undefined) {
+    figures.l1 = {
+      ours: duration(hit.nsPerOperation.median),
+      measured: "inside our engine, value copied out, 10,000 entries",
+    };
+  }
+  return figures;
+}
+
+/** nearcache's costs in one row each, for the top of the page: `[what, ns, how]`. */
+export function headline({ javascriptTimes, engine }) {
+  const timeOf = (what, entries, name) =>
+    javascriptTimes?.find((one) => one.what === what && one.entries === entries)?.nsPerOperation[name]?.median;
+  const engineTime = (name) =>
+    engine?.results.find((one) => one.case === name && one.entries === 10_000)?.stores[0].nsPerOperation.median;
+  return [
+    ["L0 hit", timeOf("hit", 1000, "nearcache"), "JavaScript, 1,000 strings of 100 bytes"],
+    ["L1 hit", timeOf("hit", 1000, "nearcache l0: false"), "JavaScript, the same with `l0: false`"],
+    ["L1 hit, keys built anew", timeOf("hit", 100_000, "nearcache l0: false"), "JavaScript, 100,000 strings"],
+    ["miss", timeOf("miss", 100_000, "nearcache l0: false"), "JavaScript, 100,000 entries, keys built anew"],
+    ["set", timeOf("overwrite", 100_000, "nearcache l0: false"), "JavaScript, of an existing key among 100,000"],
+    ["L1 hit", engineTime("get, hit"), "inside the engine, 10,000 entries, value copied out"],
+    ["miss", engineTime("get, miss"), "inside the engine, 10,000 entries"],
+    ["set", engineTime("set, overwrite"), "inside the engine, of an existing key among 10,000"],
+  ].filter(([, ns]) => ns !== undefined);
+}
