@@ -2,7 +2,7 @@
 // is timed, so the outcome is the same on a busy machine. Exit code 1 when a figure is worse by more than a hundredth.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readFlags } from "../lib/options.mjs";
 import { compareFigures, isFailure, TOLERANCE } from "./compare.mjs";
 import { countEverything, environmentOf } from "./counts.mjs";
 import { markdownTable, textTable } from "./table.mjs";
@@ -22,7 +22,17 @@ when one is worse by more than ${TOLERANCE * 100} %. Takes about a minute once e
   --markdown FILE  writes the table as Markdown as well
 `;
 
-const options = readOptions();
+const options = readFlags(
+  {
+    update: { type: "boolean", default: false },
+    baseline: { type: "string", default: BASELINE },
+    strict: { type: "boolean", default: false },
+    out: { type: "string" },
+    from: { type: "string" },
+    markdown: { type: "string" },
+  },
+  HELP,
+);
 const { environment, ...counted } =
   options.from === undefined ? await count() : JSON.parse(readFileSync(options.from, "utf8"));
 if (options.out !== undefined) {
@@ -101,29 +111,5 @@ function readBaseline() {
       return {};
     }
     throw new Error(`${options.baseline} can't be read; \`--update\` writes it`, { cause: error });
-  }
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        update: { type: "boolean", default: false },
-        baseline: { type: "string", default: BASELINE },
-        strict: { type: "boolean", default: false },
-        out: { type: "string" },
-        from: { type: "string" },
-        markdown: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (values.help) {
-      console.log(HELP);
-      process.exit(0);
-    }
-    return values;
-  } catch (error) {
-    console.error(`${error.message}\n\n${HELP}`);
-    return process.exit(2);
   }
 }

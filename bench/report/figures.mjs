@@ -35,13 +35,8 @@ export function machineOf({ processors, processor, memoryGiB, system, node }) {
 
 /** What a scenario of the JavaScript part is called. */
 export function titleOf({ what, entries, keys }) {
-  const names = {
-    hit: "get, a hit",
-    "record hit": "get, a hit, record of 15 fields",
-    miss: "get, a miss",
-    overwrite: "set of an existing key",
-  };
-  return `${names[what]}, ${entries.toLocaleString("en")} entries, ${keys === "same" ? "same key objects" : "keys built anew"}`;
+  const names = { hit: "hit", "record hit": "hit, records", miss: "miss", overwrite: "set, existing key" };
+  return `${names[what]}, ${entries.toLocaleString("en")}, ${keys === "same" ? "same keys" : "fresh keys"}`;
 }
 
 /** Rows of the published figures with ours beside them: `{ what, theirs, said, ours, measured }`. */
@@ -103,7 +98,7 @@ export function headline({ javascriptTimes, engine }) {
     engine?.results.find((one) => one.case === name && one.entries === 10_000)?.stores[0].nsPerOperation.median;
   return [
     ["L0 hit", timeOf("hit", 1000, "nearcache"), "JavaScript, 1,000 strings of 100 bytes"],
-    ["L1 hit", timeOf("hit", 1000, "nearcache l0: false"), "JavaScript, the same with `l0: false`"],
+    ["L1 hit", timeOf("hit", 1000, "nearcache l0: false"), "JavaScript, the same without L0 (l0: false)"],
     ["L1 hit, keys built anew", timeOf("hit", 100_000, "nearcache l0: false"), "JavaScript, 100,000 strings"],
     ["miss", timeOf("miss", 100_000, "nearcache l0: false"), "JavaScript, 100,000 entries, keys built anew"],
     ["set", timeOf("overwrite", 100_000, "nearcache l0: false"), "JavaScript, of an existing key among 100,000"],

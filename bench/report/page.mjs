@@ -22,7 +22,7 @@ const STYLE = `
   th:first-child, td:first-child, td.text, th.text { text-align: left; }
   tr.own td { background: #eef4fc; font-weight: 600; }
   .note { color: #555; font-size: 14px; } figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
-  .wide { overflow-x: auto; }
+  .ratio { color: #555; font-size: 12px; font-weight: 400; white-space: nowrap; }
 `;
 
 /** The page of a report. */
@@ -83,7 +83,7 @@ function javascriptPart({ javascriptTimes, javascriptLatency, javascriptThreads,
     );
     parts.push(
       "<h3>Time of one operation</h3>",
-      `<p class="note">Means over batches; values are strings of 100 bytes unless it says records. Every promise is awaited before the next call. Map and lru-cache hand out the stored reference.</p>`,
+      `<p class="note">Means over batches; values are strings of 100 bytes unless it says records. Every promise is awaited before the next call. Map and lru-cache hand out the stored reference. "Same keys" are the very string objects that were stored, "fresh keys" are built in the loop, as a request brings them. In the table, below each time: nearcache's time divided by it.</p>`,
       figure(timesPlot(rows)),
       timesTable(javascriptTimes),
     );
@@ -123,17 +123,18 @@ function timerNote(timer) {
 
 function timesTable(scenarios) {
   const names = Object.keys(scenarios[0].nsPerOperation);
-  const head = ["", ...scenarios.flatMap((one) => [titleOf(one), "nearcache / it"])];
-  return `<div class="wide">${table(
-    head,
+  return table(
+    ["", ...scenarios.map(titleOf)],
     names.map((name) => [
       name,
-      ...scenarios.flatMap(({ nsPerOperation, ratioTo }) => [
-        duration(nsPerOperation[name].median),
-        ratioText(ratioTo[name]),
-      ]),
+      ...scenarios.map(({ nsPerOperation, ratioTo }) => timeCell(nsPerOperation[name], ratioTo[name])),
     ]),
-  )}</div>`;
+  );
+}
+
+/** A time, and below it nearcache's as a part of it. */
+function timeCell(nsPerOperation, ratio) {
+  return { time: duration(nsPerOperation.median), ratio: ratioText(ratio) };
 }
 
 function latencyTable(latency) {
@@ -175,7 +176,7 @@ function enginePart({ engine }) {
   );
   return [
     "<h2>The engine beside other crates</h2>",
-    `<p class="note">Rust alone: ${engine.keyBytes}-byte keys, ${engine.valueBytes}-byte values that are copied out, popularity by Zipf's law. nearcache keeps a time to live per entry, the others none; papaya, dashmap and the locked hashbrown are maps that never evict.</p>`,
+    `<p class="note">Rust alone: ${engine.keyBytes}-byte keys, ${engine.valueBytes}-byte values that are copied out, popularity by Zipf's law. nearcache keeps a time to live per entry, the others none; papaya, dashmap and the locked hashbrown are maps that never evict. Below each time: nearcache's time divided by it.</p>`,
     engineTable(engine),
     ...latencies,
     `<h3>Reads of the same popular keys by threads, ${engine.scaling[0].entries.toLocaleString("en")} entries</h3>`,
@@ -190,19 +191,16 @@ function enginePart({ engine }) {
 function engineTable({ results }) {
   const shown = results.filter(({ case: name }) => !name.includes("threads"));
   const names = shown[0].stores.map(({ name }) => name);
-  const of = ({ stores }, name) => stores.find((store) => store.name === name);
-  return `<div class="wide">${table(
-    ["", ...shown.flatMap((one) => [`${one.case}, ${one.entries.toLocaleString("en")}`, "nearcache / it"])],
+  return table(
+    ["", ...shown.map((one) => `${one.case}, ${one.entries.toLocaleString("en")}`)],
     names.map((name) => [
       name,
-      ...shown.flatMap((one) => {
-        const row = of(one, name);
-        return row === undefined
-          ? ["-", ""]
-          : [duration(row.nsPerOperation.median), name === "nearcache" ? "" : ratioText(row.ratio)];
+      ...shown.map(({ stores }) => {
+        const row = stores.find((store) => store.name === name);
+        return row === undefined ? "-" : timeCell(row.nsPerOperation, name === "nearcache" ? undefined : row.ratio);
       }),
     ]),
-  )}</div>`;
+  );
 }
 
 function redisPart({ redis }) {
@@ -277,12 +275,19 @@ function table(head, rows) {
   );
   const body = rows.map((row) => {
     const own = String(row[0]).startsWith("nearcache") ? ' class="own"' : "";
-    const cells = row.map((cell) =>
-      cell?.text === undefined ? `<td>${html(cell)}</td>` : `<td class="text">${html(cell.text)}</td>`,
-    );
+    const cells = row.map(cellOf);
     return `<tr${own}>${cells.join("")}</tr>`;
   });
   return `<table><thead><tr>${heads.join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;
+}
+
+function cellOf(cell) {
+  if (cell?.text !== undefined) {
+    return `<td class="text">${html(cell.text)}</td>`;
+  }
+  return cell?.time === undefined
+    ? `<td>${html(cell)}</td>`
+    : `<td>${html(cell.time)}<br><span class="ratio">${html(cell.ratio)}</span></td>`;
 }
 
 function figure(svg) {

@@ -3,13 +3,13 @@
 // minutes on two cores. docs/benchmarks.md says how to read it.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { ROOT } from "../../scripts/lib/run.mjs";
 import { countEverything } from "../gate/counts.mjs";
 import { describeRun } from "../lib/machine.mjs";
+import { readFlags } from "../lib/options.mjs";
 import { engine } from "./engine.mjs";
 import { hitRatios } from "./hit-ratios.mjs";
-import { latency, memory, threads, times } from "./javascript.mjs";
+import { latency, memory, NAMES, threads, times } from "./javascript.mjs";
 import { pageOf } from "./page.mjs";
 import { PUBLISHED } from "./published.mjs";
 import { redis } from "./redis.mjs";
@@ -51,11 +51,20 @@ const HELP = `Usage: npm run bench:report -- [options]
 Measures for six to eight minutes and writes bench/results/<date>-report.{json,html,md}.
 
   --quick      rough figures in about two minutes, to see whether everything works; written to quick-report.*
+  --strict     fails when a part had to be left out
   --out NAME   the beginning of the files' names instead of bench/results/<date>-report
   --from FILE  measures nothing: makes the page and the summary of a report's JSON
 `;
 
-const options = readOptions();
+const options = readFlags(
+  {
+    quick: { type: "boolean", default: false },
+    strict: { type: "boolean", default: false },
+    out: { type: "string" },
+    from: { type: "string" },
+  },
+  HELP,
+);
 const report = options.from === undefined ? await measure() : JSON.parse(readFileSync(options.from, "utf8"));
 const name = options.from?.replace(/\.json$/, "") ?? options.out ?? join(ROOT, "bench/results", defaultName());
 writeFileSync(`${name}.html`, await pageOf(report));
@@ -101,31 +110,11 @@ function defaultName() {
 function versions() {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, "bench/compare/package.json"), "utf8"));
   const lock = readFileSync(join(ROOT, "bench/compare/Cargo.lock"), "utf8");
+  // Of several versions of a crate the last is the newest, and ours.
   const crates = ["moka", "quick_cache", "papaya", "dashmap", "hashbrown"].map((crate) => [
     `${crate} (crate)`,
-    new RegExp(`name = "${crate}"\nversion = "([^"]+)"`).exec(lock)?.[1],
+    [...lock.matchAll(new RegExp(`name = "${crate}"\nversion = "([^"]+)"`, "g"))].at(-1)?.[1],
   ]);
-  return { ...dependencies, ...Object.fromEntries(crates) };
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        quick: { type: "boolean", default: false },
-        strict: { type: "boolean", default: false },
-        out: { type: "string" },
-        from: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (values.help) {
-      console.log(HELP);
-      process.exit(0);
-    }
-    return values;
-  } catch (error) {
-    console.error(`${error.message}\n\n${HELP}`);
-    return process.exit(2);
-  }
+  const shown = Object.entries(dependencies).filter(([name]) => NAMES.includes(name));
+  return Object.fromEntries([...shown, ...crates]);
 }

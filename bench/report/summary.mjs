@@ -32,7 +32,8 @@ function latencyPart({ javascriptLatency, redis }) {
   if (!javascriptLatency) {
     return [];
   }
-  const latency = { ...javascriptLatency[0].latency, ...redis?.latency };
+  // nearcache is in both; the first of them stands beside all the others.
+  const latency = { ...redis?.latency, ...javascriptLatency[0].latency };
   const names = Object.keys(PERCENTILES);
   const rows = Object.entries(latency).map(([name, of]) => [name, ...names.map((at) => duration(of[at]))]);
   const shown = ["nearcache", "Redis, loopback"].filter((name) => latency[name] !== undefined);

@@ -113,30 +113,34 @@ fn summary(runner: &Runner<'_>, counts: &[usize]) -> Scaling {
     }
 }
 
-/// Until each of `threads` has read its own part of the sequence.
+/// From when the first of `threads` begins until the last has read its own part of the sequence. They look at the clock
+/// themselves: on a busy machine whoever waits for them may be woken long after they began.
 fn seconds<const N: usize, S: Store<N>>(
     store: &S,
     sequence: &[[u8; N]],
     value: &[u8],
     threads: usize,
 ) -> f64 {
-    let barrier = Barrier::new(threads + 1);
-    std::thread::scope(|scope| {
+    let barrier = Barrier::new(threads);
+    let spans: Vec<(Instant, Instant)> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|thread| {
                 let (store, barrier) = (store.attach(), &barrier);
                 let part = &sequence[thread % (PLACES / BATCH) * BATCH..][..BATCH];
                 scope.spawn(move || {
                     barrier.wait();
+                    let start = Instant::now();
                     black_box(read(&store, part, value));
+                    (start, Instant::now())
                 })
             })
             .collect();
-        barrier.wait();
-        let start = Instant::now();
-        for thread in running {
-            thread.join().expect("a reader doesn't panic");
-        }
-        start.elapsed().as_secs_f64()
-    })
+        let joined = running.into_iter().map(|thread| thread.join());
+        joined
+            .map(|span| span.expect("a reader doesn't panic"))
+            .collect()
+    });
+    let first = spans.iter().map(|(start, _)| *start).min();
+    let last = spans.iter().map(|(_, end)| *end).max();
+    (last.expect("a thread") - first.expect("a thread")).as_secs_f64()
 }
