@@ -15,14 +15,14 @@ import { hitRatioPlot, latencyPlot, memoryPlot, throughputPlot, timesPlot } from
 
 const STYLE = `
   :root { color-scheme: light; }
-  body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 900px; margin: 2rem auto; padding: 0 1rem; }
+  body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 920px; margin: 2rem auto; padding: 0 1rem; }
   h1 { font-size: 1.6rem; margin-bottom: 0.2rem; } h2 { margin-top: 2.6rem; border-bottom: 1px solid #ddd; } h3 { margin-top: 1.8rem; }
-  table { border-collapse: collapse; margin: 0.8rem 0; font-size: 14px; font-variant-numeric: tabular-nums; }
-  th, td { padding: 3px 10px; border-bottom: 1px solid #e6e6e6; text-align: right; vertical-align: top; }
+  table { border-collapse: collapse; margin: 0.8rem 0; font-size: 13.5px; font-variant-numeric: tabular-nums; }
+  th, td { padding: 3px 7px; border-bottom: 1px solid #e6e6e6; text-align: right; vertical-align: top; }
   th:first-child, td:first-child, td.text, th.text { text-align: left; }
   tr.own td { background: #eef4fc; font-weight: 600; }
   .note { color: #555; font-size: 14px; } figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
-  .ratio { color: #555; font-size: 12px; font-weight: 400; white-space: nowrap; }
+  .ratio { color: #555; font-size: 11.5px; font-weight: 400; white-space: nowrap; }
 `;
 
 /** The page of a report. */
@@ -181,10 +181,13 @@ function enginePart({ engine }) {
     ...latencies,
     `<h3>Reads of the same popular keys by threads, ${engine.scaling[0].entries.toLocaleString("en")} entries</h3>`,
     figure(throughputPlot(scaling)),
-    ...engine.memory.map(
-      ({ entries, stores }) =>
-        `<h3>Memory, ${entries.toLocaleString("en")} entries</h3>${figure(memoryPlot(stores.map(({ name, beyondKeyAndValue }) => ({ name, bytes: beyondKeyAndValue }))))}`,
-    ),
+    // Only Linux says how much of a process is resident.
+    ...engine.memory
+      .filter(({ stores }) => stores.length > 0)
+      .map(
+        ({ entries, stores }) =>
+          `<h3>Memory, ${entries.toLocaleString("en")} entries</h3>${figure(memoryPlot(stores.map(({ name, beyondKeyAndValue }) => ({ name, bytes: beyondKeyAndValue }))))}`,
+      ),
   ].join("\n");
 }
 

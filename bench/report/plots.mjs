@@ -90,7 +90,7 @@ export function latencyPlot(latency, names) {
       ),
       Plot.line(
         points.filter(({ name }) => name !== TIMER),
-        { x: "place", y: "ns", stroke: "name", strokeWidth: 2 },
+        { x: "place", y: "ns", stroke: "name", strokeWidth: (point) => (point.name === "nearcache" ? 3 : 1.8) },
       ),
     ],
   });

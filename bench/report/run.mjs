@@ -27,7 +27,7 @@ const PACES = {
   quick: {
     javascript: { rounds: 5, batchMs: 3 },
     latencyBatches: 10,
-    memoryEntries: 50_000,
+    memoryEntries: 100_000,
     engineRounds: 2,
     engineRoundsLarge: 1,
     redis: { rounds: 4, batchMs: 5, latencyBatches: 20 },
