@@ -33,6 +33,16 @@ export function machineOf({ processors, processor, memoryGiB, system, node }) {
   return `${processors} x ${processor}, ${memoryGiB} GiB, ${system}, Node.js ${node}`;
 }
 
+/** As bench/compare/src/threads.rs calls work that needs nothing but the processor. */
+export const BARE_LOOP = "a bare loop";
+
+/** How much the machine itself gives to several threads. */
+export function machineLimit(engine) {
+  const loop = engine.scaling[0].stores.find(({ name }) => name === BARE_LOOP);
+  const { threads, timesOneThread } = loop.byThreads.at(-1);
+  return `What this machine had to give: in the same rounds ${threads} threads of a bare loop, without any memory that they share, did ${timesOneThread.median.toFixed(2)} times as much as one. No store can scale by more.`;
+}
+
 /** What a scenario of the JavaScript part is called. */
 export function titleOf({ what, entries, keys }) {
   const names = { hit: "hit", "record hit": "hit, records", miss: "miss", overwrite: "set, existing key" };

@@ -2,9 +2,11 @@
 import { TIMER } from "../lib/latency.mjs";
 import { TRACES } from "../lib/traces.mjs";
 import {
+  BARE_LOOP,
   besidePublished,
   duration,
   headline,
+  machineLimit,
   machineOf,
   PERCENTILES,
   ratioText,
@@ -171,15 +173,19 @@ function enginePart({ engine }) {
       latencyTable(latency),
     ].join("\n");
   });
-  const scaling = engine.scaling[0].stores.flatMap(({ name, byThreads }) =>
-    byThreads.map(({ threads, millionPerSecond }) => ({ name, threads, perSecond: millionPerSecond.median })),
-  );
+  const [{ stores: rows, entries }] = engine.scaling;
+  const scaling = rows
+    .filter(({ name }) => name !== BARE_LOOP)
+    .flatMap(({ name, byThreads }) =>
+      byThreads.map(({ threads, millionPerSecond }) => ({ name, threads, perSecond: millionPerSecond.median })),
+    );
   return [
     "<h2>The engine beside other crates</h2>",
     `<p class="note">Rust alone: ${engine.keyBytes}-byte keys, ${engine.valueBytes}-byte values that are copied out, popularity by Zipf's law. nearcache keeps a time to live per entry, the others none; papaya, dashmap and the locked hashbrown are maps that never evict. Below each time: nearcache's time divided by it.</p>`,
     engineTable(engine),
     ...latencies,
-    `<h3>Reads of the same popular keys by threads, ${engine.scaling[0].entries.toLocaleString("en")} entries</h3>`,
+    `<h3>Reads of the same popular keys by threads, ${entries.toLocaleString("en")} entries</h3>`,
+    `<p class="note">${html(machineLimit(engine))}</p>`,
     figure(throughputPlot(scaling)),
     // Only Linux says how much of a process is resident.
     ...engine.memory

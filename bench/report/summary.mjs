@@ -1,7 +1,16 @@
 // The report in short, as Markdown for the summary of a job: a table, and plots as Mermaid draws them, because a summary
 // shows no SVG that stands within it. The page (page.mjs) has the plots as they ought to be.
 import { TRACES } from "../lib/traces.mjs";
-import { besidePublished, duration, headline, machineOf, PERCENTILES, threeDigits } from "./figures.mjs";
+import {
+  BARE_LOOP,
+  besidePublished,
+  duration,
+  headline,
+  machineLimit,
+  machineOf,
+  PERCENTILES,
+  threeDigits,
+} from "./figures.mjs";
 
 export function summaryOf(report) {
   return [
@@ -52,16 +61,18 @@ function latencyPart({ javascriptLatency, redis }) {
 }
 
 function threadsPart({ engine }) {
-  const stores = engine?.scaling[0]?.stores;
-  if (stores === undefined) {
+  if (!engine) {
     return [];
   }
+  const stores = engine.scaling[0].stores.filter(({ name }) => name !== BARE_LOOP);
   const counts = stores[0].byThreads.map(({ threads }) => threads);
   const own = stores
     .find(({ name }) => name === "nearcache")
     .byThreads.map(({ millionPerSecond }) => millionPerSecond.median);
   return [
     "### Million reads per second by threads, inside the engine",
+    "",
+    machineLimit(engine),
     "",
     ...table(
       ["", ...counts.map(String)],

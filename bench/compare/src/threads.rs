@@ -8,6 +8,12 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::Instant;
 
+/// What stands first: work that needs nothing but the processor. If two threads do less than twice as much of it as one,
+/// the machine has not two processors to give, and no store can do better.
+pub const CONTROL: &str = "a bare loop";
+
+const STEPS_PER_READ: u64 = 16;
+
 /// One contestant's throughput, an element for each number of threads.
 pub struct Scaling {
     pub name: &'static str,
@@ -47,6 +53,11 @@ pub fn measure<const N: usize>(entries: usize, options: &Options) -> Vec<Scaling
     let value = vec![7; bytes];
     let counts = thread_counts();
     let mut runners = vec![
+        Runner {
+            name: CONTROL,
+            seconds: Box::new(|threads| seconds(threads, |_| (), |(), _| count_up())),
+            taken: Vec::new(),
+        },
         runner(
             <Nearcache as Store<N>>::open(room, bytes),
             &keys,
@@ -84,7 +95,14 @@ fn runner<'a, const N: usize, S: Store<N> + 'a>(
     store.settle();
     Runner {
         name: S::NAME,
-        seconds: Box::new(move |threads| seconds(&store, sequence, value, threads)),
+        seconds: Box::new(move |threads| {
+            let part = |thread: usize| &sequence[thread % (PLACES / BATCH) * BATCH..][..BATCH];
+            seconds(
+                threads,
+                |_| store.attach(),
+                |store, thread| read(&store, part(thread), value),
+            )
+        }),
         taken: Vec::new(),
     }
 }
@@ -113,24 +131,22 @@ fn summary(runner: &Runner<'_>, counts: &[usize]) -> Scaling {
     }
 }
 
-/// From when the first of `threads` begins until the last has read its own part of the sequence. They look at the clock
-/// themselves: on a busy machine whoever waits for them may be woken long after they began.
-fn seconds<const N: usize, S: Store<N>>(
-    store: &S,
-    sequence: &[[u8; N]],
-    value: &[u8],
+/// From when the first of `threads` begins until the last has done its `work`. They look at the clock themselves: on a
+/// busy machine whoever waits for them may be woken long after they began. `attach` is done before, outside of them.
+fn seconds<A: Send>(
     threads: usize,
+    attach: impl Fn(usize) -> A,
+    work: impl Fn(A, usize) -> u64 + Sync,
 ) -> f64 {
     let barrier = Barrier::new(threads);
     let spans: Vec<(Instant, Instant)> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|thread| {
-                let (store, barrier) = (store.attach(), &barrier);
-                let part = &sequence[thread % (PLACES / BATCH) * BATCH..][..BATCH];
+                let (attached, barrier, work) = (attach(thread), &barrier, &work);
                 scope.spawn(move || {
                     barrier.wait();
                     let start = Instant::now();
-                    black_box(read(&store, part, value));
+                    black_box(work(attached, thread));
                     (start, Instant::now())
                 })
             })
@@ -143,4 +159,9 @@ fn seconds<const N: usize, S: Store<N>>(
     let first = spans.iter().map(|(start, _)| *start).min();
     let last = spans.iter().map(|(_, end)| *end).max();
     (last.expect("a thread") - first.expect("a thread")).as_secs_f64()
+}
+
+/// About as long as a batch of reads, in registers alone.
+fn count_up() -> u64 {
+    (0..BATCH as u64 * STEPS_PER_READ).fold(1, |sum, step| black_box(sum ^ step.rotate_left(7)))
 }
