@@ -32,6 +32,24 @@ const SCENARIOS = [
   scenario("overwrite", 100_000, "same"),
 ];
 
+/** The cases of `npm run bench` that stand in the report, at sizes that are filled at once. */
+const FEW = ["l0-hit", "object-hit", "l1-hit", "l1-hit-fresh", "writes"];
+const FEW_ENTRIES_MAX = 100_000;
+
+/** nearcache beside Map and lru-cache alone, three or four in a process. */
+export async function few(pace) {
+  const results = [];
+  for (const name of FEW) {
+    const { title, scenarios } = await import(`../cases/${name}.mjs`);
+    for (const one of scenarios.filter(({ entries }) => entries <= FEW_ENTRIES_MAX)) {
+      const argument = { name, scenario: one, pace: pace.javascript };
+      const result = await runApart(new URL("../scenario.mjs", import.meta.url), argument, title);
+      results.push({ case: name, title, entries: one.entries, what: one.what, ...result });
+    }
+  }
+  return results;
+}
+
 /** ns per operation, and nearcache's time as a part of each rival's. */
 export async function times(pace) {
   const results = [];

@@ -9,7 +9,7 @@ import { describeRun } from "../lib/machine.mjs";
 import { readFlags } from "../lib/options.mjs";
 import { engine } from "./engine.mjs";
 import { hitRatios } from "./hit-ratios.mjs";
-import { latency, memory, NAMES, threads, times } from "./javascript.mjs";
+import { few, latency, memory, NAMES, threads, times } from "./javascript.mjs";
 import { pageOf } from "./page.mjs";
 import { PUBLISHED } from "./published.mjs";
 import { redis } from "./redis.mjs";
@@ -38,6 +38,7 @@ const PACES = {
 const PARTS = {
   hitRatios,
   counts: () => countEverything(),
+  javascriptFew: few,
   javascriptTimes: times,
   javascriptLatency: latency,
   javascriptThreads: threads,
