@@ -1,32 +1,17 @@
 // `npm run bench:redis`: what the tier in Redis costs beside a bare ioredis, by turns in one process: a look-up of 100 bytes
 // alone, 100 at once, a write; and what look-ups cost while Redis is frozen, until the breaker opens and after that.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { redisTier } from "../dist/redis.js";
-import { findRedis } from "../scripts/lib/redis.mjs";
+import { startRedis } from "./lib/redis-server.mjs";
 
 const ROUNDS = 7;
 const CALLS = 2_000;
 const AT_ONCE = 100;
 const FROZEN_CALLS = 200;
 
-const server = createServer().listen(0, "127.0.0.1");
-await once(server, "listening");
-const { port } = server.address();
-server.close();
-const folder = mkdtempSync(join(tmpdir(), "nearcache-bench-redis-"));
-const redis = spawn(findRedis(), ["--port", String(port), "--save", "", "--bind", "127.0.0.1", "--dir", folder], {
-  stdio: "ignore",
-});
-process.on("exit", () => redis.kill("SIGKILL"));
-await sleep(500);
-
+const redis = await startRedis();
+const { port } = redis;
 const client = new Redis(port, { enableAutoPipelining: true });
 const url = `redis://127.0.0.1:${port}`;
 const host = { invalidate() {}, invalidateTags() {}, invalidateAll() {}, report() {} };
@@ -94,7 +79,7 @@ for (const [name, [bare, ours]] of Object.entries(rows)) {
 }
 
 await impatient.get("k1", how);
-redis.kill("SIGSTOP");
+redis.process.kill("SIGSTOP");
 const waits = [];
 for (let i = 0; i < FROZEN_CALLS; i++) {
   const start = performance.now();
@@ -107,9 +92,7 @@ console.log(`frozen: ${before.length} look-ups of ${before.map((ms) => ms.toFixe
 console.log(
   `${after.length} of ${(median(after) * 1000).toFixed(1)} µs at the median (breaker ${impatient.stats().breaker})`,
 );
-redis.kill("SIGCONT");
+redis.process.kill("SIGCONT");
 await Promise.all([tier.close(), impatient.close()]);
 client.disconnect();
-redis.kill("SIGKILL");
-await once(redis, "exit");
-rmSync(folder, { recursive: true, force: true });
+await redis.stop();

@@ -9,6 +9,7 @@
 // The loops of the cases look alike and are not shared: a call site that has met several caches is slower for all of
 // them, so each contestant has a loop of its own.
 import { setImmediate as turn } from "node:timers/promises";
+import { medianInterval } from "./bootstrap.mjs";
 import { quartiles } from "./quartiles.mjs";
 import { randomNumbers, shuffle } from "./random.mjs";
 
@@ -79,7 +80,7 @@ function summary(runners) {
   };
 }
 
-/** Quartiles of the times and of their ratios, from `{ name, ns, isBase }` with one time per round. */
+/** Quartiles of the times and of their ratios, and what the ratios' medians may be off by (bootstrap.mjs), from `{ name, ns, isBase }` with one time per round. */
 export function timesOf(runners) {
   const [first, ...rest] = runners;
   const second = rest.find(({ isBase }) => isBase);
@@ -101,6 +102,11 @@ export function timesOf(runners) {
 
 function ratios(base, rivals) {
   return Object.fromEntries(
-    rivals.map(({ name, ns }) => [name, quartiles(ns.map((time, round) => base.ns[round] / time))]),
+    rivals.map(({ name, ns }) => [name, withInterval(ns.map((time, round) => base.ns[round] / time))]),
   );
+}
+
+/** Quartiles, and the interval of the median. */
+export function withInterval(numbers) {
+  return { ...quartiles(numbers), ...medianInterval(numbers) };
 }

@@ -16,13 +16,7 @@ const OPTIONS = {
  * `paces` has the `rounds` and `batchMs` of a `full` run and of a `quick` one, `help` is the text without the cases.
  */
 export function readOptions(args, { cases, paces, help }) {
-  let parsed;
-  try {
-    parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    return end(`${error.message}\n\n${help}`, 2);
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = parse({ args, options: OPTIONS, allowPositionals: true }, help);
   const list = Object.entries(cases).map(
     ([name, { title, isSlow }]) => `  ${name.padEnd(14)}${title}${isSlow ? " (slow)" : ""}\n`,
   );
@@ -42,6 +36,20 @@ export function readOptions(args, { cases, paces, help }) {
     pace: values.rounds === undefined ? pace : { ...pace, rounds: wholeNumber("--rounds", values.rounds) },
     out: values.out,
   };
+}
+
+/** Reads options as `parseArgs` describes them, and `--help`; ends the process after that or a mistake. */
+export function readFlags(options, help) {
+  const { values } = parse({ options: { ...options, help: OPTIONS.help } }, help);
+  return values.help ? end(help, 0) : values;
+}
+
+function parse(config, help) {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    return end(`${error.message}\n\n${help}`, 2);
+  }
 }
 
 function wholeNumber(name, text) {

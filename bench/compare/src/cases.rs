@@ -2,14 +2,12 @@
 
 use crate::options::Options;
 use crate::stores::{Dash, Locked, Moka, Nearcache, Papaya, Quick, Store};
-use crate::support::{Contestant, Quartiles, Row, key_of, take_turns, zipf};
+use crate::support::{Contestant, Row, key_of, take_turns, zipf};
 use std::hint::black_box;
-use std::sync::Barrier;
-use std::time::Instant;
 
-const PLACES: usize = 1 << 20;
+pub const PLACES: usize = 1 << 20;
 /// So long that what the others have pushed out of the processor's caches is a small part of it.
-const BATCH: usize = 1 << 18;
+pub const BATCH: usize = 1 << 18;
 /// The window, probation and protected are in their places after the capacity was written so often.
 const FILLS_BEFORE_EVICTING: usize = 3;
 
@@ -107,7 +105,7 @@ fn room(case: Case, entries: usize) -> usize {
 }
 
 /// So much that nothing is evicted.
-fn stores_room(entries: usize) -> usize {
+pub fn stores_room(entries: usize) -> usize {
     entries * 2 + 100_000
 }
 
@@ -165,7 +163,11 @@ impl<'a, const N: usize> Stores<'a, N> {
         }
         store.settle();
         self.held.push((S::NAME, store.counter()));
-        let others = if case.threads() > 1 { case.threads() } else { 0 };
+        let others = if case.threads() > 1 {
+            case.threads()
+        } else {
+            0
+        };
         let mut threads: Vec<S> = (0..others).map(|_| store.attach()).collect();
         let batch = move |keys: &[[u8; N]]| match case {
             Case::Hit | Case::Miss => {
@@ -192,7 +194,7 @@ impl<'a, const N: usize> Stores<'a, N> {
     }
 }
 
-fn read<const N: usize, S: Store<N>>(store: &S, keys: &[[u8; N]], value: &[u8]) -> u64 {
+pub fn read<const N: usize, S: Store<N>>(store: &S, keys: &[[u8; N]], value: &[u8]) -> u64 {
     let mut out = vec![0; value.len()];
     let mut sum = 0;
     for key in keys {
@@ -236,76 +238,5 @@ fn in_threads<const N: usize, S: Store<N>>(
             .into_iter()
             .map(|thread| thread.join().expect("a reader doesn't panic"))
             .sum()
-    })
-}
-
-/// How many times the throughput of one thread two have, that read the same popular keys.
-pub fn scaling<const N: usize>(
-    entries: usize,
-    options: &Options,
-) -> Vec<(&'static str, Quartiles)> {
-    let keys: Vec<[u8; N]> = (0..entries as u64).map(key_of).collect();
-    let sequence = zipf(&keys, PLACES, 7);
-    let value = vec![7; options.value_bytes];
-    fn of<const N: usize, S: Store<N>>(
-        store: S,
-        keys: &[[u8; N]],
-        sequence: &[[u8; N]],
-        value: &[u8],
-        rounds: usize,
-    ) -> (&'static str, Quartiles) {
-        keys.iter().for_each(|key| store.set(key, value));
-        store.settle();
-        let speedups = (0..rounds).map(|_| {
-            2.0 * seconds(&store, sequence, value, 1) / seconds(&store, sequence, value, 2)
-        });
-        (S::NAME, Quartiles::of(speedups.collect()))
-    }
-    let (room, bytes) = (stores_room(entries), options.value_bytes);
-    let nearcache = <Nearcache as Store<N>>::open(room, bytes);
-    vec![
-        of(nearcache, &keys, &sequence, &value, options.rounds),
-        of(
-            Quick::open(room, bytes),
-            &keys,
-            &sequence,
-            &value,
-            options.rounds,
-        ),
-        of(
-            Moka::open(room, bytes),
-            &keys,
-            &sequence,
-            &value,
-            options.rounds,
-        ),
-    ]
-}
-
-/// Until each of `threads` has read its own part of the sequence.
-fn seconds<const N: usize, S: Store<N>>(
-    store: &S,
-    sequence: &[[u8; N]],
-    value: &[u8],
-    threads: usize,
-) -> f64 {
-    let barrier = Barrier::new(threads + 1);
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads)
-            .map(|thread| {
-                let (store, barrier) = (store.attach(), &barrier);
-                let part = &sequence[thread * BATCH..][..BATCH];
-                scope.spawn(move || {
-                    barrier.wait();
-                    black_box(read(&store, part, value));
-                })
-            })
-            .collect();
-        barrier.wait();
-        let start = Instant::now();
-        for thread in running {
-            thread.join().expect("a reader doesn't panic");
-        }
-        start.elapsed().as_secs_f64()
     })
 }

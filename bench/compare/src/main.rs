@@ -13,22 +13,26 @@ mod support;
 
 mod cases;
 mod json;
+mod latency;
 mod memory;
 mod options;
 mod stores;
 mod targets;
+mod threads;
 
 use cases::{Case, Outcome};
+use latency::Latency;
 use options::Options;
-use support::Quartiles;
 use targets::{OVERHEAD_BYTES_MAX, OVERHEAD_ENTRIES, SPEEDUP_ENTRIES_MAX, SPEEDUP_MIN, verdict};
+use threads::Scaling;
 
 /// Everything that was measured.
 #[derive(Default)]
 pub struct Results {
     pub outcomes: Vec<Outcome>,
-    pub speedups: Vec<(usize, Vec<(&'static str, Quartiles)>)>,
+    pub speedups: Vec<(usize, Vec<Scaling>)>,
     pub overheads: Vec<(usize, Vec<(&'static str, f64)>)>,
+    pub latencies: Vec<Latency>,
 }
 
 fn main() {
@@ -55,9 +59,14 @@ fn run<const N: usize>(options: &Options) {
             }
         }
         if options.wants("scaling") {
-            let speedups = cases::scaling::<N>(entries, options);
+            let speedups = threads::measure::<N>(entries, options);
             print_speedups(entries, &speedups);
             results.speedups.push((entries, speedups));
+        }
+        if options.wants("latency") {
+            let latencies = latency::measure::<N>(entries, options);
+            latencies.iter().for_each(print_latency);
+            results.latencies.extend(latencies);
         }
         // Below that a page of the system's is too large a part.
         if options.wants("memory") && entries >= 100_000 {
@@ -98,22 +107,37 @@ pub fn held(outcome: &Outcome, name: &str) -> Option<usize> {
     found.map(|(_, held)| *held)
 }
 
-fn print_speedups(entries: usize, speedups: &[(&'static str, Quartiles)]) {
-    println!("scaling: 2 threads reading popular keys against 1, {entries} entries");
-    for (name, quartiles) in speedups {
-        let [low, median, high] = quartiles.0;
-        let judged = *name == "nearcache" && entries <= SPEEDUP_ENTRIES_MAX;
-        println!(
-            "  {name:<18} {median:.2}x the throughput  ({low:.2} to {high:.2}){}",
-            if judged {
-                format!(
-                    "  target {SPEEDUP_MIN:.1}x: {}",
-                    verdict(median >= SPEEDUP_MIN)
-                )
-            } else {
-                String::new()
-            }
-        );
+fn print_speedups(entries: usize, speedups: &[Scaling]) {
+    println!("scaling: threads that read popular keys, {entries} entries");
+    for Scaling { name, by_threads } in speedups {
+        for one in by_threads {
+            let ([low, times, high], [_, rate, _]) = (one.times_one.0, one.million_per_second.0);
+            let judged = *name == "nearcache" && one.threads == 2 && entries <= SPEEDUP_ENTRIES_MAX;
+            println!(
+                "  {name:<18} {:>3} threads: {rate:>6.1} million/s, {times:.2}x one thread's  ({low:.2} to {high:.2}){}",
+                one.threads,
+                if judged {
+                    format!(
+                        "  target {SPEEDUP_MIN:.1}x: {}",
+                        verdict(times >= SPEEDUP_MIN)
+                    )
+                } else {
+                    String::new()
+                }
+            );
+        }
+    }
+}
+
+fn print_latency(latency: &Latency) {
+    println!(
+        "latency of a {}, {} entries: ns, timer included",
+        latency.what, latency.entries
+    );
+    for (name, histogram) in &latency.rows {
+        let [p50, p95, p99, p999] =
+            [0.5, 0.95, 0.99, 0.999].map(|share| histogram.percentile_ns(share));
+        println!("  {name:<18} p50 {p50:>6}  p95 {p95:>6}  p99 {p99:>6}  p99.9 {p999:>6}");
     }
 }
 

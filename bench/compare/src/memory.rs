@@ -3,7 +3,7 @@
 
 use crate::options::Options;
 use crate::stores::{Dash, Locked, Moka, Nearcache, Papaya, Quick, Store};
-use crate::support::{key_of, resident_bytes};
+use crate::support::{Quartiles, key_of, resident_bytes};
 use std::process::Command;
 
 const NAMES: [&str; 6] = [
@@ -15,11 +15,19 @@ const NAMES: [&str; 6] = [
     "Mutex<hashbrown>",
 ];
 
-/// Bytes per entry beyond key and value for each contestant; empty where the system doesn't say.
+/// What is resident differs by some MiB from run to run, as the system gives large pages or small ones.
+const RUNS: usize = 3;
+
+/// Bytes per entry beyond key and value for each contestant, the median of some runs; empty where the system doesn't say.
 pub fn measure(entries: usize, options: &Options) -> Vec<(&'static str, f64)> {
     NAMES
         .iter()
-        .filter_map(|name| Some((*name, measure_one(name, entries, options)?)))
+        .filter_map(|name| {
+            let runs: Option<Vec<f64>> = (0..RUNS)
+                .map(|_| measure_one(name, entries, options))
+                .collect();
+            Some((*name, Quartiles::of(runs?).median()))
+        })
         .collect()
 }
 

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, missing_docs)] // each of the two uses its part
 
+pub mod histogram;
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -99,11 +101,12 @@ impl Quartiles {
     }
 }
 
-/// A contestant's result: ns per key, and the first contestant's time divided by it.
+/// A contestant's result: ns per key, and the first contestant's time divided by it; `ratios` has those of each round.
 pub struct Row {
     pub name: &'static str,
     pub ns: Quartiles,
     pub ratio: Quartiles,
+    pub ratios: Vec<f64>,
 }
 
 /// Lets the contestants take turns over `sequence`, `batch` keys at a time, each on a part of its own.
@@ -128,16 +131,16 @@ pub fn take_turns<K>(
         }
     }
     let first = times[0].clone();
-    let ratio = |times: &[f64]| first.iter().zip(times).map(|(a, b)| a / b).collect();
-    contestants
-        .iter()
-        .zip(&times)
-        .map(|(contestant, times)| Row {
+    let row = |(contestant, times): (&Contestant<'_, K>, &Vec<f64>)| {
+        let ratios: Vec<f64> = first.iter().zip(times).map(|(a, b)| a / b).collect();
+        Row {
             name: contestant.name,
             ns: Quartiles::of(times.clone()),
-            ratio: Quartiles::of(ratio(times)),
-        })
-        .collect()
+            ratio: Quartiles::of(ratios.clone()),
+            ratios,
+        }
+    };
+    contestants.iter().zip(&times).map(row).collect()
 }
 
 /// Bytes of this process in memory; None where /proc has no answer.

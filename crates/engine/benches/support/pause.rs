@@ -1,6 +1,7 @@
 //! Times every single operation. A machine takes the processor away for milliseconds whenever it likes; therefore the
 //! thread's own processor time is read beside the clock, and a pause that the thread did not work through is told apart.
 
+use crate::support::histogram::Histogram;
 use std::time::{Duration, Instant};
 
 /// Pauses above this are counted one by one.
@@ -9,16 +10,12 @@ const VERY_SLOW_NS: u64 = 1_000_000;
 /// The thread's time is read this often, because reading it takes longer than most operations. What these take besides
 /// is added to a slow one's processor time.
 const MARK_EVERY: u32 = 16;
-/// Buckets per doubling: percentiles are exact to about 3 %.
-const STEPS: u64 = 32;
 
 /// See the module's documentation. One thread's.
 pub struct Pauses {
-    buckets: Vec<u64>,
-    count: u64,
+    all: Histogram,
     /// Wall and processor time of the slow ones, in nanoseconds.
     slow: Vec<(u64, u64)>,
-    wall_max_ns: u64,
     cpu_mark_ns: u64,
     until_mark: u32,
 }
@@ -26,10 +23,8 @@ pub struct Pauses {
 impl Default for Pauses {
     fn default() -> Pauses {
         Pauses {
-            buckets: vec![0; 64 * STEPS as usize],
-            count: 0,
+            all: Histogram::default(),
             slow: Vec::with_capacity(1 << 14),
-            wall_max_ns: 0,
             cpu_mark_ns: thread_cpu_ns(),
             until_mark: MARK_EVERY,
         }
@@ -53,9 +48,7 @@ impl Pauses {
     }
 
     fn note(&mut self, took_ns: u64) {
-        self.count += 1;
-        self.buckets[bucket(took_ns)] += 1;
-        self.wall_max_ns = self.wall_max_ns.max(took_ns);
+        self.all.note(took_ns);
         self.until_mark -= 1;
         if took_ns > SLOW_NS || self.until_mark == 0 {
             let cpu_ns = thread_cpu_ns();
@@ -68,33 +61,21 @@ impl Pauses {
     }
 
     pub fn add(&mut self, other: &Pauses) {
-        self.count += other.count;
-        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
-            *sum += count;
-        }
+        self.all.add(&other.all);
         self.slow.extend(&other.slow);
-        self.wall_max_ns = self.wall_max_ns.max(other.wall_max_ns);
     }
 
     pub fn count(&self) -> u64 {
-        self.count
+        self.all.count()
     }
 
     /// The time that this share of the operations doesn't exceed, in microseconds.
     pub fn percentile_us(&self, share: f64) -> f64 {
-        let rank = (self.count as f64 * share).ceil() as u64;
-        let mut sum = 0;
-        for (bucket, count) in self.buckets.iter().enumerate() {
-            sum += count;
-            if sum >= rank {
-                return upper_ns(bucket) as f64 / 1e3;
-            }
-        }
-        0.0
+        self.all.percentile_ns(share) as f64 / 1e3
     }
 
     pub fn max(&self) -> Duration {
-        Duration::from_nanos(self.wall_max_ns)
+        Duration::from_nanos(self.all.max_ns())
     }
 
     /// The most processor time that one operation took, among the slow ones.
@@ -114,23 +95,6 @@ impl Pauses {
             count(|pause| pause.1, VERY_SLOW_NS),
         ]
     }
-}
-
-fn bucket(ns: u64) -> usize {
-    if ns < 2 * STEPS {
-        return ns as usize;
-    }
-    let doubling = ns.ilog2() as u64 - STEPS.ilog2() as u64;
-    (doubling * STEPS + (ns >> doubling)) as usize
-}
-
-fn upper_ns(bucket: usize) -> u64 {
-    let bucket = bucket as u64;
-    if bucket < 2 * STEPS {
-        return bucket;
-    }
-    let doubling = bucket / STEPS - 1;
-    (bucket - doubling * STEPS + 1) << doubling
 }
 
 /// Processor time of the calling thread.
