@@ -8,8 +8,8 @@
 //! All is relaxed, plain loads and stores: what is lost to a race is one hint less.
 
 use super::{
-    MISSED_BUDGET_SHARE, MISSED_PLACES_MAX, MISSED_PLACES_MIN, MISSES_PER_BATCH_MAX,
-    MISSES_PER_BATCH_MIN, MISSES_PER_BATCH_SHARE,
+    MISSED_BUDGET_SHARE, MISSED_PLACE_BUDGET_MIN, MISSED_PLACES_MAX, MISSED_PLACES_MIN,
+    MISSES_PER_BATCH_MAX, MISSES_PER_BATCH_MIN, MISSES_PER_BATCH_SHARE,
 };
 use crate::hash::KeyHash;
 use crate::heap::{self, OutOfMemory};
@@ -31,7 +31,8 @@ pub(crate) struct Missed {
 impl Missed {
     fn places(budget: u64) -> usize {
         let affordable = (budget / MISSED_BUDGET_SHARE) as usize / size_of::<AtomicU16>();
-        affordable.clamp(MISSED_PLACES_MIN, MISSED_PLACES_MAX)
+        let least = MISSED_PLACES_MIN.min((budget / MISSED_PLACE_BUDGET_MIN) as usize);
+        affordable.clamp(least.max(1), MISSED_PLACES_MAX)
     }
 
     /// Heap bytes for a budget.
