@@ -196,7 +196,9 @@ impl Handle {
 
     fn count_miss(&self, hash: KeyHash) {
         self.counts.miss();
-        self.engine.common.sketch.count(hash, 1);
+        let common = &self.engine.common;
+        common.sketch.count(hash, 1);
+        (self.samples).note_miss(hash, self.counts.hits(), &common.adaptation, &common.sketch);
     }
 
     /// Reads several keys; `visit` gets each key's place in `keys` and its value. Counts hits and

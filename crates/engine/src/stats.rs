@@ -57,6 +57,11 @@ impl ReadCounts {
         Self::raise(&self.counts.0[1]);
     }
 
+    /// All hits so far. Of the thread that counts them.
+    pub(crate) fn hits(&self) -> u64 {
+        self.counts.0[0].load(Ordering::Relaxed)
+    }
+
     /// Hits that an L0 answered.
     pub(crate) fn add_hits(&self, hits: u64) {
         let count = &self.counts.0[0];

@@ -363,7 +363,7 @@ fn an_l0_in_front_changes_no_hit_ratio() {
             with - hit_percent(&without.handle(), keys.iter().copied())
         });
         let mean = differences.sum::<f64>() / SEEDS as f64;
-        assert!(mean.abs() < 0.1, "{entries} entries: {mean} points");
+        assert!(mean.abs() < 0.2, "{entries} entries: {mean} points");
     }
 }
 

@@ -17,6 +17,7 @@
 
 pub(crate) mod adaptation;
 pub(crate) mod fall;
+pub(crate) mod missed;
 pub(crate) mod objective;
 pub(crate) mod rings;
 pub(crate) mod shadow;
@@ -89,7 +90,7 @@ pub(crate) const SETTINGS: [Setting; 5] = [
     },
     // For a working set that was just replaced by another: everybody is let in, as in LRU. Not chosen by
     // score (where it could be, the mean regret was 0.07 more, and 9.1 on cloudphysics-io at 20 %), but
-    // when hits fall, see [`fall`].
+    // when hits fall and newcomers come back, see [`fall`].
     Setting {
         window_permille: 100,
         protected_permille: 500,
@@ -147,7 +148,7 @@ pub(crate) const SAMPLES_PER_ENTRY: u64 = 5;
 pub(crate) const SHADOW_ENTRIES_MAX: usize = 1024;
 /// ... and at least, budget permitting: with 6 entries a shadow of a cache of 90 was useless.
 pub(crate) const SHADOW_ENTRIES_MIN: usize = 64;
-/// All shadows together take at most this share of the budget: 1 / this.
+/// Shadows, and what is remembered of misses, together take at most this share of the budget: 1 / this.
 pub(crate) const BUDGET_SHARE: u64 = 100;
 /// One key in 2^this is sampled at most, except where that left fewer than the fewest entries: one in
 /// 8, in 16 and in 32 measured alike (0.83 to 0.96), and each access of a sampled key costs as much
@@ -162,28 +163,52 @@ pub(crate) const LEAD_MIN: f32 = 0.003;
 /// ... and by this many standard deviations of the accesses that tell the two apart. 2 to 3 measured
 /// alike; with 3 a small recency trace was recognised too late.
 pub(crate) const LEAD_DEVIATIONS: f32 = 2.5;
+/// So many such accesses more are assumed, which say nothing: seven of seven hits in a miniature are one loop, not seven
+/// witnesses. Without, lirs-gli at 20 % leaves the right setting (5.4 points); 2 and 8 measured alike.
+pub(crate) const LEAD_DOUBT: f32 = 4.0;
 /// Decisions per turn of a shadow: so many times per as many accesses as it has entries.
 pub(crate) const DECISIONS_PER_TURN: usize = 8;
 /// Accesses per shadow entry, in parts of [`DECISIONS_PER_TURN`], before the first decision.
 pub(crate) const WARM_UP_DECISIONS: u32 = 2;
 
-/// The hits have fallen if this part of what was usual is gone. With a half, recoveries of caches of 10,000 entries
-/// begin too late; with a quarter nothing changed...
+/// The hits have fallen if this part of what was usual is gone. With 0.3 a change is seen a little earlier, and the
+/// phases of arc-p3 are taken for changes...
 pub(crate) const FALL_SHARE: f32 = 0.4;
-/// ... and if that is this part of all accesses...
-pub(crate) const FALL_MIN: f32 = 0.25;
-/// ... and so many deviations. With 3 the mean regret on the smaller traces was 0.07 more.
+/// ... and if that is this part of all reads...
+pub(crate) const FALL_MIN: f32 = 0.2;
+/// ... and so many deviations.
 pub(crate) const FALL_DEVIATIONS: f32 = 4.0;
-/// ... and if who lets everybody in is ahead by so many deviations of the recent accesses that tell the two apart, and
-/// by one hit. With 1 caches of 1,000 entries recover a point better, and large ones take the phases of arc-p3 for
-/// a new working set (1.6 points at 10 %).
-pub(crate) const RECOVERY_LEAD_DEVIATIONS: f32 = 1.5;
-/// Half-life of what counts as recent, in accesses per shadow entry: half as long measured worse in caches of 1,000
-/// entries, twice as long in those of 10,000...
-pub(crate) const RECENT_TURNS: f32 = 0.125;
+/// Half-life of the reads in which the fall is looked for, in turns of the cache: with a 32nd the first three turns after
+/// a change hit a point less...
+pub(crate) const FALL_TURNS: f32 = 1.0 / 64.0;
+/// ... and at least so many reads.
+pub(crate) const FALL_ACCESSES_MIN: f32 = 16.0;
+/// The fall is over when less than this part of it is left: not at its edge, to and fro.
+pub(crate) const FALL_OVER_SHARE: f32 = 0.5;
+/// Keys that were missed a second time since the fall before anything is concluded from them...
+pub(crate) const AGAIN_MIN: f32 = 5.0;
+/// ... and they must be so many that the new working set is at most so many times the cache. With 10 cloudphysics-io at
+/// 20 % is taken for a change that it isn't, at 7 points.
+pub(crate) const WORKING_SET_TURNS_MAX: f32 = 3.0;
+/// What is missed during a fall is remembered in at most this share of the budget (1 / this)...
+pub(crate) const MISSED_BUDGET_SHARE: u64 = 512;
+/// ... in at least so many places, which is one for each entry of a small cache...
+pub(crate) const MISSED_PLACES_MIN: usize = 1024;
+/// ... unless there were more than one for so many bytes of the budget: caches of 64 KiB have no room to spare...
+pub(crate) const MISSED_PLACE_BUDGET_MIN: u64 = 128;
+/// ... and at most so many, for caches whose every 100th miss is evidence enough.
+pub(crate) const MISSED_PLACES_MAX: usize = 8192;
+/// A handle tells of its reads after this part of a turn (1 / this) in misses, ...
+pub(crate) const MISSES_PER_BATCH_SHARE: u64 = 256;
+/// ... after so many at least ...
+pub(crate) const MISSES_PER_BATCH_MIN: u64 = 4;
+/// ... and at most: then the lock costs a miss little.
+pub(crate) const MISSES_PER_BATCH_MAX: u64 = 32;
+/// Half-life of the miniatures' hits by which a recovery is ended early, in accesses per shadow entry...
+pub(crate) const LAG_TURNS: f32 = 0.125;
 /// ... and at least so many accesses.
-pub(crate) const RECENT_ACCESSES_MIN: f32 = 8.0;
-/// Half-life of what is usual, in accesses per shadow entry; 4 measured a little worse.
+pub(crate) const LAG_ACCESSES_MIN: f32 = 8.0;
+/// Half-life of what is usual, in turns of the cache; 4 measured a little worse.
 pub(crate) const USUAL_TURNS: f32 = 8.0;
 /// Accesses per shadow entry that a recovery lasts; 1 and 3 measured alike.
 pub(crate) const RECOVERY_TURNS: f32 = 2.0;

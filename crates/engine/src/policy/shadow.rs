@@ -1,7 +1,7 @@
 //! A miniature of the cache that holds nothing but keys: what would it hit under one setting?
 //!
 //! The same three rings and the same contest as the real one's (`eviction`), without sizes, expiry
-//! and memory. Keys are known by 32 bits of their hash; nodes name each other by number, and
+//! and memory. Keys are known by 48 bits of their hash; nodes name each other by number, and
 //! numbers are found through a table with open addressing. Everything is allocated at the start.
 
 use super::sketch::Sketch;
@@ -17,14 +17,32 @@ const PROTECTED: usize = 2;
 /// Nodes that are not in use, chained by `next`.
 const FREE: usize = 3;
 const RINGS: usize = 4;
+/// What a node keeps of a hash: neither the shard nor the lowest bits; that which says who is sampled is among it.
+const KEPT_BITS: u64 = 0x00ff_ffff_ffff_ff00;
+const KEPT_SHIFT: u32 = KEPT_BITS.trailing_zeros();
 
 #[derive(Clone, Copy)]
 struct Node {
-    hash: KeyHash,
+    /// The 48 bits of [`KEPT_BITS`]: a node takes 12 bytes, and more of them fit into the shadows' share.
+    hash: [u16; 3],
     prev: u16,
     next: u16,
     ring: u8,
     hits: u8,
+}
+
+const _: () = assert!(size_of::<Node>() == 12);
+
+impl Node {
+    fn hash(&self) -> KeyHash {
+        let [low, middle, high] = self.hash.map(u64::from);
+        KeyHash((high << 32 | middle << 16 | low) << KEPT_SHIFT)
+    }
+
+    fn set_hash(&mut self, hash: KeyHash) {
+        let kept = hash.0 >> KEPT_SHIFT;
+        self.hash = [kept as u16, (kept >> 16) as u16, (kept >> 32) as u16];
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +76,7 @@ impl Shadow {
 
     pub(crate) fn new(setting: Setting, entries_max: usize) -> Result<Self, OutOfMemory> {
         let empty = Node {
-            hash: KeyHash(0),
+            hash: [0; 3],
             prev: NOBODY,
             next: NOBODY,
             ring: FREE as u8,
@@ -80,6 +98,11 @@ impl Shadow {
         Ok(shadow)
     }
 
+    /// What is known of a key: shadows, and the sketch that they ask, are given no more.
+    pub(crate) fn kept(hash: KeyHash) -> KeyHash {
+        KeyHash(hash.0 & KEPT_BITS)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rings[..FREE].iter().map(|ring| ring.len).sum()
     }
@@ -92,8 +115,8 @@ impl Shadow {
     pub(crate) fn resize(&mut self, capacity: usize, keeps: impl Fn(KeyHash) -> bool) {
         self.capacity = capacity.clamp(1, self.nodes.len());
         for node in 0..self.nodes.len() as u16 {
-            let Node { hash, ring, .. } = self.nodes[node as usize];
-            if ring as usize != FREE && !keeps(hash) {
+            let entry = self.nodes[node as usize];
+            if entry.ring as usize != FREE && !keeps(entry.hash()) {
                 self.remove(node);
             }
         }
@@ -101,6 +124,7 @@ impl Shadow {
 
     /// A key is used: was it there? It is afterwards.
     pub(crate) fn access(&mut self, hash: KeyHash, sketch: &Sketch, random: &mut Random) -> bool {
+        debug_assert_eq!(hash, Self::kept(hash));
         if let Some(place) = self.place_of(hash) {
             let node = &mut self.nodes[self.table[place] as usize];
             node.hits = (node.hits + 1).min(HITS_MAX);
@@ -112,7 +136,7 @@ impl Shadow {
         }
         let node = self.rings[FREE].first;
         self.unlink(node);
-        self.nodes[node as usize].hash = hash;
+        self.nodes[node as usize].set_hash(hash);
         self.nodes[node as usize].hits = 0;
         self.link_last(WINDOW, node);
         let place = self.free_place(hash);
@@ -150,7 +174,7 @@ impl Shadow {
         let victim = self.hand(first).or_else(|| self.hand(second));
         let leaving = match (candidate, victim) {
             (Some(candidate), Some(victim)) => {
-                let frequency = |node: u16| sketch.frequency(self.nodes[node as usize].hash);
+                let frequency = |node: u16| sketch.frequency(self.nodes[node as usize].hash());
                 let (ours, theirs) = (frequency(candidate), frequency(victim));
                 if admits(self.setting.admission, ours, theirs, random) {
                     self.move_to(PROBATION, candidate);
@@ -248,7 +272,7 @@ impl Shadow {
     fn place_of(&self, hash: KeyHash) -> Option<usize> {
         let mut place = self.home(hash);
         while self.table[place] != NOBODY {
-            if self.nodes[self.table[place] as usize].hash == hash {
+            if self.nodes[self.table[place] as usize].hash() == hash {
                 return Some(place);
             }
             place = (place + 1) & (self.table.len() - 1);
@@ -265,7 +289,7 @@ impl Shadow {
     }
 
     fn remove(&mut self, node: u16) {
-        let place = self.place_of(self.nodes[node as usize].hash);
+        let place = self.place_of(self.nodes[node as usize].hash());
         self.move_to(FREE, node);
         if let Some(place) = place {
             self.take_out(place);
@@ -282,7 +306,7 @@ impl Shadow {
             if node == NOBODY {
                 break;
             }
-            let home = self.home(self.nodes[node as usize].hash);
+            let home = self.home(self.nodes[node as usize].hash());
             // The distance that it came, against the distance to the hole.
             if place.wrapping_sub(home) & mask >= place.wrapping_sub(hole) & mask {
                 self.table[hole] = node;
@@ -301,13 +325,13 @@ mod tests {
     use std::collections::HashSet;
 
     fn hash(n: u64) -> KeyHash {
-        KeyHasher::new(1).hash(&n.to_le_bytes())
+        Shadow::kept(KeyHasher::new(1).hash(&n.to_le_bytes()))
     }
 
     fn held(shadow: &Shadow) -> HashSet<u64> {
         let nodes = shadow.nodes.iter();
         let used = nodes.filter(|node| node.ring as usize != FREE);
-        used.map(|node| node.hash.0).collect()
+        used.map(|node| node.hash().0).collect()
     }
 
     #[test]
