@@ -9,16 +9,13 @@ import { join } from "node:path";
 import { findOnPath } from "../../scripts/lib/redis.mjs";
 import { capture } from "../../scripts/lib/run.mjs";
 import { runApart } from "../lib/apart.mjs";
-import { bytesPerEntryOf } from "../lib/memory.mjs";
 import { buildReplay, replayTraces } from "../lib/replay.mjs";
 
 const INSTRUCTION_CASES = ["hit", "miss", "overwrite", "evict", "evict-beside-another"];
-/** As in crates/engine/benches/instructions.rs. */
+/** The numbers below are as in crates/engine/benches/instructions.rs. */
 const OPERATIONS = 100_000;
 const SHARES = [0.02, 0.1, 0.3];
 const MEMORY_ENTRIES = 1_000_000;
-/** How often memory is measured: the system may give a process a page more. The median counts. */
-const MEMORY_RUNS = 3;
 
 /** What instructions and bytes belong to: `linux-x64, rustc 1.91.0`. */
 export function environmentOf() {
@@ -34,12 +31,13 @@ export async function countEverything(report = () => undefined) {
   report("native calls and allocations");
   Object.assign(portable, await callsAndAllocations());
   report(`bytes per entry, ${MEMORY_ENTRIES.toLocaleString("en")} entries`);
-  const local = { ...bytesPerEntry() };
+  const program = buildInstructions();
+  const local = { ...bytesPerEntry(program) };
   if (findOnPath("valgrind") === undefined) {
     skipped["instructions: "] = "valgrind is not installed (Debian, Ubuntu: sudo apt-get install valgrind)";
   } else {
     report("instructions, by callgrind");
-    Object.assign(local, instructions());
+    Object.assign(local, instructions(program));
   }
   return { portable, local, skipped };
 }
@@ -67,21 +65,18 @@ async function callsAndAllocations() {
   return figures;
 }
 
-function bytesPerEntry() {
-  const runs = Array.from({ length: MEMORY_RUNS }, () => bytesPerEntryOf(["nearcache"], MEMORY_ENTRIES).nearcache);
-  const median = (of) => runs.map(of).sort((a, b) => a - b)[MEMORY_RUNS >> 1];
-  const figure = (value) => ({ value: Number(value.toFixed(2)), better: "less" });
+/** Of a cache with a fixed seed: one that draws its own differs by a hundredth from run to run. */
+function bytesPerEntry(program) {
+  const [used, resident] = capture(program, ["bytes"]).trim().split(" ").map(Number);
+  const figure = (bytes) => ({ value: Number((bytes / MEMORY_ENTRIES).toFixed(2)), better: "less" });
   return {
-    "bytes per entry: by its own account, beyond key and value": figure(median(({ reported }) => reported)),
-    // Elsewhere the system takes pages back, or compresses them, when it likes.
-    ...(process.platform === "linux" && {
-      "bytes per entry: growth of resident memory, key and value included": figure(median(({ total }) => total)),
-    }),
+    "bytes per entry: by the cache's own account, key and value of 116 included": figure(used),
+    // Only Linux says how much of a process is resident.
+    ...(resident > 0 && { "bytes per entry: growth of resident memory, key and value included": figure(resident) }),
   };
 }
 
-function instructions() {
-  const program = buildInstructions();
+function instructions(program) {
   const folder = mkdtempSync(join(tmpdir(), "nearcache-callgrind-"));
   try {
     return Object.fromEntries(

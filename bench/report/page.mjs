@@ -143,10 +143,19 @@ function fewTable(scenarios) {
   );
 }
 
+/** What the parts of the case `writes` do. */
+const WRITES = {
+  overwrite: "set of an existing key",
+  "insert and evict": "set of a new key when full",
+  miss: "get of a missing key",
+};
+
 /** The title of a case as it begins; of a case with several parts, the part alone. */
 function fewTitle(title, what, entries) {
   const isOne = what === undefined || title.startsWith("get");
-  const named = isOne ? [title.replace(/, (1,000 hot|1,000|strings|same).*/, ""), what] : [what];
+  const named = isOne
+    ? [title.replace(/, (1,000 hot|1,000|strings|same).*/, ""), what]
+    : [`${WRITES[what]} (l0: false)`];
   const records = title.includes("records") ? ["records of 15 fields"] : [];
   return [...named, ...records, `${entries.toLocaleString("en")} entries`].filter(Boolean).join(", ");
 }

@@ -17,12 +17,12 @@ import { summaryOf } from "./summary.mjs";
 
 const PACES = {
   full: {
-    javascript: { rounds: 16, batchMs: 10 },
-    latencyBatches: 80,
+    javascript: { rounds: 30, batchMs: 12 },
+    latencyBatches: 250,
     memoryEntries: 300_000,
-    engineRounds: 11,
-    engineRoundsLarge: 7,
-    redis: { rounds: 16, batchMs: 25, latencyBatches: 200 },
+    engineRounds: 25,
+    engineRoundsLarge: 10,
+    redis: { rounds: 30, batchMs: 25, latencyBatches: 800 },
   },
   quick: {
     javascript: { rounds: 5, batchMs: 3 },
@@ -49,9 +49,9 @@ const PARTS = {
 
 const HELP = `Usage: npm run bench:report -- [options]
 
-Measures for six to eight minutes and writes bench/results/<date>-report.{json,html,md}.
+Measures for five to eight minutes and writes bench/results/<date>-report.{json,html,md}.
 
-  --quick      rough figures in about two minutes, to see whether everything works; written to quick-report.*
+  --quick      rough figures in one to two minutes, to see whether everything works; written to quick-report.*
   --strict     fails when a part had to be left out
   --out NAME   the beginning of the files' names instead of bench/results/<date>-report
   --from FILE  measures nothing: makes the page and the summary of a report's JSON

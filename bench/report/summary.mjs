@@ -102,7 +102,7 @@ function hitRatioPart({ hitRatios }) {
     });
   const axis = JSON.stringify(shares.map((share) => `${share * 100} %`));
   return [
-    "### Hit ratio by size, made-up traces: nearcache, and LRU below it",
+    "### Hit ratio by size, made-up traces: nearcache is the first line, LRU the second",
     "",
     ...Object.keys(TRACES).flatMap((trace) =>
       chart(
@@ -130,5 +130,5 @@ function chart(title, x, y, series) {
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line), ""];
+  return [line(head), line(head.map(() => "---")), ...rows.map(line), ""].map((text) => text.replaceAll("<", "&lt;"));
 }
