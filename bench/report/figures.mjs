@@ -40,7 +40,7 @@ export const BARE_LOOP = "a bare loop";
 export function machineLimit(engine) {
   const loop = engine.scaling[0].stores.find(({ name }) => name === BARE_LOOP);
   const { threads, timesOneThread } = loop.byThreads.at(-1);
-  return `What this machine had to give: in the same rounds ${threads} threads of a bare loop, without any memory that they share, did ${timesOneThread.median.toFixed(2)} times as much as one. More than that is the machine's changing pace.`;
+  return `What this machine had to give: in the same rounds ${threads} threads of a bare loop, without any memory that they share, did ${timesOneThread.median.toFixed(2)} times as much as one. Near 1, its processors share a core: then reads gain only where one thread waits for memory while the other works.`;
 }
 
 /** What a scenario of the JavaScript part is called. */

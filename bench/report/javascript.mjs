@@ -21,6 +21,7 @@ const NAMES_OF_THREADS = ["nearcache", "nearcache l0: false", "Map", "lru-cache"
 /** lmdb's pages belong to a file, not to the process. */
 const NAMES_OF_MEMORY = NAMES.filter((name) => name !== "lmdb" && name !== "nearcache l0: false");
 const THREADS_MAX = 16;
+const MEMORY_RUNS = 3;
 
 const scenario = (what, entries, keys) => ({ case: what, what, threads: 1, entries, keys });
 /** Few and popular, as L0 is for; and more than the processor's nearest caches hold, with keys as a request brings them. */
@@ -85,5 +86,8 @@ export function threads(pace) {
 
 /** Bytes per entry. */
 export function memory(pace) {
-  return { entries: pace.memoryEntries, bytesPerEntry: bytesPerEntryOf(NAMES_OF_MEMORY, pace.memoryEntries) };
+  return {
+    entries: pace.memoryEntries,
+    bytesPerEntry: bytesPerEntryOf(NAMES_OF_MEMORY, pace.memoryEntries, MEMORY_RUNS),
+  };
 }

@@ -9,7 +9,8 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 /// What stands first: work that needs nothing but the processor. If two threads do less than twice as much of it as one,
-/// the machine has not two processors to give, and no store can do better.
+/// the machine has not two whole processors to give. Where both share a core, reads still gain a little, because one can
+/// work while the other waits for memory.
 pub const CONTROL: &str = "a bare loop";
 
 const STEPS_PER_READ: u64 = 16;
