@@ -1,6 +1,6 @@
 // The addon that was built for benchmarks alone (`scripts/build-native.mjs --bench`): the release build with the feature
 // `bench`, which adds bare native calls, the least caches and two counters (crates/node/src/bench.rs).
-import { cpSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { hostTriple } from "../../scripts/lib/triple.mjs";
@@ -18,8 +18,14 @@ export function benchFunctions() {
   return addon;
 }
 
-/** The package over that addon: a copy of dist/ that finds it where the package finds its own. */
+/** The package over that addon: a copy of dist/ that finds it where it finds its own when it is installed. */
 export async function counted() {
+  const name = `@nearcache/${hostTriple()}`;
+  const installed = `${FOLDER}node_modules/${name}/`;
+  mkdirSync(installed, { recursive: true });
+  // The very file that `benchFunctions` loads: a copy would have counters of its own.
+  const main = `../../../nearcache.${hostTriple()}.node`;
+  writeFileSync(`${installed}package.json`, JSON.stringify({ name, version: "0.0.0", main }));
   cpSync(fileURLToPath(new URL("../../dist/", import.meta.url)), `${FOLDER}dist`, { recursive: true });
   return import(pathToFileURL(`${FOLDER}dist/index.js`).href);
 }
