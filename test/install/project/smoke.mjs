@@ -15,9 +15,10 @@ assert.throws(() => cache.get(5), NearcacheError);
 
 for (const file of ["./worker.mjs", "./worker.cjs"]) {
   const worker = new Worker(new URL(file, import.meta.url), { workerData: options });
+  const exited = once(worker, "exit");
   const [answer] = await once(worker, "message");
   assert.deepEqual(answer, { user, loaded: "from the source" });
-  await once(worker, "exit");
+  await exited;
   assert.equal(cache.get("worker"), file.endsWith(".mjs") ? "module" : "commonjs");
 }
 cache.close();
