@@ -36,6 +36,8 @@ const SUITES = [
 const TESTS_LEFT_OUT = "^(?!.*200 workers)";
 /** What the vitest suite is made of, beside its packages. */
 const PROJECT = [
+  // By which a checkout is known, whose addon lies in its root.
+  "crates/node/Cargo.toml",
   "ts",
   "test",
   "dist",
