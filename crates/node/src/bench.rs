@@ -137,8 +137,7 @@ unsafe extern "C" fn bench_bare(
     // SAFETY: Node calls this function with env and info of this call.
     let (env, [key]) = unsafe { arguments(env, info) };
     read(env, key);
-    env.latin1(std::hint::black_box(&RESULT))
-        .map_or(ptr::null_mut(), Val::raw)
+    made(env, std::hint::black_box(&RESULT))
 }
 
 /// `benchBareSet(key, value)`: reads both.
@@ -178,13 +177,8 @@ unsafe extern "C" fn bench_floor(
 ) -> sys::napi_value {
     // SAFETY: Node calls this function with env and info of this call.
     let (env, [key]) = unsafe { arguments(env, info) };
-    let mut buffer = KeyBuffer::new();
-    let Ok(key) = keys::read(env, key, &mut buffer) else {
-        return ptr::null_mut();
-    };
-    FLOOR.with_borrow(|floor| match floor.get(&key) {
-        Some(value) => env.latin1(value).map_or(ptr::null_mut(), Val::raw),
-        None => ptr::null_mut(),
+    with_key(env, key, |key| {
+        FLOOR.with_borrow(|floor| floor.get(key).map(|value| made(env, value)))
     })
 }
 
@@ -195,19 +189,32 @@ unsafe extern "C" fn bench_shared(
 ) -> sys::napi_value {
     // SAFETY: Node calls this function with env and info of this call.
     let (env, [key]) = unsafe { arguments(env, info) };
+    with_key(env, key, |key| {
+        SHARED.with_borrow(|shared| {
+            let (needs, floor) = shared.as_ref()?;
+            needs.get(floor, key, |value| made(env, value))
+        })
+    })
+}
+
+/// What `find` makes for a key; null if it makes nothing. Raw values come back in registers, as nearcache's do.
+#[inline(always)]
+fn with_key<'c>(
+    env: Env<'c>,
+    key: Val<'c>,
+    find: impl FnOnce(&[u8]) -> Option<sys::napi_value>,
+) -> sys::napi_value {
     let mut buffer = KeyBuffer::new();
     let Ok(key) = keys::read(env, key, &mut buffer) else {
         return ptr::null_mut();
     };
-    SHARED.with_borrow(|shared| {
-        let Some((needs, floor)) = shared else {
-            return ptr::null_mut();
-        };
-        let taken = needs.get(floor, &key, |value| {
-            env.latin1(value).map_or(ptr::null_mut(), Val::raw)
-        });
-        taken.unwrap_or(ptr::null_mut())
-    })
+    find(&key).unwrap_or(ptr::null_mut())
+}
+
+/// The string, or null with an exception pending.
+#[inline(always)]
+fn made(env: Env<'_>, value: &[u8]) -> sys::napi_value {
+    env.latin1(value).map_or(ptr::null_mut(), Val::raw)
 }
 
 /// `benchFloorSet(key, value)`: stores the first 100 characters of a string.
@@ -217,13 +224,9 @@ unsafe extern "C" fn bench_floor_set(
 ) -> sys::napi_value {
     // SAFETY: Node calls this function with env and info of this call.
     let (env, [key, value]) = unsafe { arguments(env, info) };
-    let (mut key_buffer, mut value_buffer) = (KeyBuffer::new(), KeyBuffer::new());
-    let key = keys::read(env, key, &mut key_buffer);
-    let value = keys::read(env, value, &mut value_buffer);
-    if let (Ok(key), Ok(value)) = (key, value) {
-        FLOOR.with_borrow_mut(|floor| floor.set(&key, &value, floor::hash));
-    }
-    Val::UNDEFINED.raw()
+    with_both(env, key, value, |key, value| {
+        FLOOR.with_borrow_mut(|floor| floor.set(key, value, floor::hash));
+    })
 }
 
 /// `benchSharedSet(key, value)`: stores the first 100 characters of a string.
@@ -233,15 +236,28 @@ unsafe extern "C" fn bench_shared_set(
 ) -> sys::napi_value {
     // SAFETY: Node calls this function with env and info of this call.
     let (env, [key, value]) = unsafe { arguments(env, info) };
+    with_both(env, key, value, |key, value| {
+        SHARED.with_borrow_mut(|shared| {
+            if let Some((needs, floor)) = shared {
+                floor.set(key, value, |key| needs.hash(key));
+            }
+        });
+    })
+}
+
+/// Hands two strings to `store`, if they are that.
+#[inline(always)]
+fn with_both<'c>(
+    env: Env<'c>,
+    key: Val<'c>,
+    value: Val<'c>,
+    store: impl FnOnce(&[u8], &[u8]),
+) -> sys::napi_value {
     let (mut key_buffer, mut value_buffer) = (KeyBuffer::new(), KeyBuffer::new());
     let key = keys::read(env, key, &mut key_buffer);
     let value = keys::read(env, value, &mut value_buffer);
     if let (Ok(key), Ok(value)) = (key, value) {
-        SHARED.with_borrow_mut(|shared| {
-            if let Some((needs, floor)) = shared {
-                floor.set(&key, &value, |key| needs.hash(key));
-            }
-        });
+        store(&key, &value);
     }
     Val::UNDEFINED.raw()
 }
