@@ -2,15 +2,14 @@
 // p99 of a request), how many requests fail, and the same traffic with no second tier for comparison. The loader answers
 // after a millisecond; keys live for half a second, so that misses never stop.
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHistogram } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createCache } from "../dist/index.js";
 import { redisTier } from "../dist/redis.js";
+import { freePort } from "../scripts/lib/ports.mjs";
 import { findRedis } from "../scripts/lib/redis.mjs";
 
 const PER_SECOND = 5_000;
@@ -20,15 +19,6 @@ const LOAD_MS = 1;
 const WINDOW_MS = 250;
 /** In windows: how long each phase lasts. */
 const PHASE = 12;
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 const folder = mkdtempSync(join(tmpdir(), "nearcache-bench-redis-"));
 const port = await freePort();

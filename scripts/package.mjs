@@ -7,19 +7,19 @@
 import { existsSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { addonFile, layOutPackages, packageName, platforms } from "./lib/packages.mjs";
+import { ADDON_BYTES_MAX } from "./lib/binary.mjs";
+import { addonFile, layOutPackages, packageName } from "./lib/packages.mjs";
+import { PLATFORMS } from "./lib/platforms.mjs";
 import { fail, ROOT } from "./lib/run.mjs";
-
-/** What a platform's addon may weigh, stripped. */
-const ADDON_BYTES_MAX = 1.5 * 1024 * 1024;
 
 const { values } = parseArgs({
   options: { addons: { type: "string", default: ROOT }, all: { type: "boolean", default: false } },
 });
-const addons = new Map(platforms().flatMap(({ name }) => addonOf(name)));
-const absent = platforms().filter(({ name }) => !addons.has(name));
+const names = Object.keys(PLATFORMS);
+const addons = new Map(names.flatMap(addonOf));
+const absent = names.filter((name) => !addons.has(name));
 if (addons.size === 0 || (values.all && absent.length > 0)) {
-  fail(`${resolve(values.addons)} has no ${absent.map(({ name }) => addonFile(name)).join(", no ")}`);
+  fail(`${resolve(values.addons)} has no ${absent.map(addonFile).join(", no ")}`);
 }
 const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: name } = process.env;
 const repository = server && name ? `${server}/${name}` : undefined;

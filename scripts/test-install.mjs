@@ -16,7 +16,8 @@ import { startRegistry } from "../test/install/lib/registry.mjs";
 import { measureStartup } from "../test/install/lib/startup.mjs";
 import { checkTypes } from "../test/install/lib/types.mjs";
 import { nodeBinary } from "./lib/node.mjs";
-import { addonFile, layOutPackages, pack, packageName, platforms, readManifest } from "./lib/packages.mjs";
+import { addonFile, layOutPackages, pack, packageName, readManifest } from "./lib/packages.mjs";
+import { PLATFORMS } from "./lib/platforms.mjs";
 import { ROOT, run } from "./lib/run.mjs";
 import { hostTriple } from "./lib/triple.mjs";
 
@@ -88,7 +89,7 @@ async function layOutHere() {
 }
 
 function laidOutIn(path) {
-  const names = platforms().map(({ name }) => [name, join(path, name)]);
+  const names = Object.keys(PLATFORMS).map((name) => [name, join(path, name)]);
   return { root: join(path, "nearcache"), platforms: Object.fromEntries(names) };
 }
 

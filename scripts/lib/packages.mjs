@@ -4,7 +4,8 @@
 // `nearcache-linux-x64-gnu`, and ours lie in a scope that nobody else can publish to: `@nearcache/linux-x64-gnu`.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { NapiCli, parseTriple } from "@napi-rs/cli";
+import { NapiCli } from "@napi-rs/cli";
+import { PLATFORMS } from "./platforms.mjs";
 import { ROOT, run } from "./run.mjs";
 import { buildTypeScript } from "./typescript.mjs";
 
@@ -16,11 +17,6 @@ const UNPUBLISHED = ["private", "scripts", "devDependencies", "overrides", "napi
 /** package.json as it is in the checkout. */
 export function readManifest() {
   return readJson(join(ROOT, "package.json"));
-}
-
-/** The platforms that addons are built for: `{ name: "linux-x64-gnu", triple: "x86_64-unknown-linux-gnu" }`. */
-export function platforms(manifest = readManifest()) {
-  return manifest.napi.targets.map((triple) => ({ name: parseTriple(triple).platformArchABI, triple }));
 }
 
 /** The name of a platform's package. */
@@ -36,7 +32,7 @@ export function addonFile(platform) {
 /** package.json as it is published. `repository`: where the sources are, if that is known. */
 export function publishedManifest(manifest, repository) {
   const published = Object.fromEntries(Object.entries(manifest).filter(([name]) => !UNPUBLISHED.includes(name)));
-  const addons = platforms(manifest).map(({ name }) => [packageName(name), manifest.version]);
+  const addons = Object.keys(PLATFORMS).map((name) => [packageName(name), manifest.version]);
   return { ...published, ...withRepository(repository), optionalDependencies: Object.fromEntries(addons) };
 }
 
@@ -55,9 +51,9 @@ export async function layOutPackages(folder, addonOf, repository) {
     copyFileSync(join(ROOT, document), join(root, document));
   }
   await new NapiCli().createNpmDirs({ cwd: ROOT, npmDir: relative(ROOT, folder) });
-  return { root, platforms: Object.fromEntries(platforms(manifest).flatMap(layOut)) };
+  return { root, platforms: Object.fromEntries(Object.keys(PLATFORMS).flatMap(layOut)) };
 
-  function layOut({ name }) {
+  function layOut(name) {
     const path = join(folder, name);
     const addon = addonOf(name);
     if (addon === undefined) {

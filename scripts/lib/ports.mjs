@@ -12,7 +12,7 @@ const LAST = 32_000;
 const ATTEMPTS = 100;
 
 /** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
+export async function freePort() {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = randomInt(FIRST, LAST);
     if (await isFree(port)) return port;
@@ -20,7 +20,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${FIRST} and ${LAST} in ${ATTEMPTS} attempts`);
 }
 
-async function isFree(port: number): Promise<boolean> {
+async function isFree(port) {
   const server = createServer();
   try {
     server.listen(port, "127.0.0.1");

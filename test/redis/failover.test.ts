@@ -3,12 +3,12 @@
 // see what is written from then on.
 import type { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { type Cache, TierError } from "../../ts/index.js";
 import { type RedisTierOptions, redisTier } from "../../ts/redis/index.js";
 import type { Tier } from "../../ts/tier.js";
 import { newCache } from "../support/caches.js";
 import { turn } from "../support/fake-clock.js";
-import { freePort } from "../support/ports.js";
 import type { RedisServer } from "../support/redis.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
 import { startSentinels } from "../support/redis-sentinel.js";

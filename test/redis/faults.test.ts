@@ -3,9 +3,9 @@
 // deadline of the tier can end a wait.
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import type { RedisTierOptions, TierEvent } from "../../ts/redis/index.js";
 import { FakeClock, turn } from "../support/fake-clock.js";
-import { freePort } from "../support/ports.js";
 import { startProxy } from "../support/proxy.js";
 import { type RedisServer, startRedis } from "../support/redis.js";
 import { type AttachedTier, entryOf, newTier, read } from "../support/tiers.js";

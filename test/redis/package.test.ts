@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 import * as core from "nearcache";
 import * as esm from "nearcache/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { thrownBy } from "../support/caches.js";
-import { freePort } from "../support/ports.js";
 import { type RedisServer, startRedis } from "../support/redis.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
 

@@ -1,6 +1,6 @@
 // A Redis Cluster of three masters, all slots covered; with replicas if a test wants to see one take over.
 import type { Redis } from "ioredis";
-import { freePort } from "./ports.js";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { type RedisServer, startRedis } from "./redis.js";
 import { until } from "./wait.js";
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { freePort } from "./ports.js";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { RedisServer, startRedis } from "./redis.js";
 import { until } from "./wait.js";
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 import { afterAll } from "vitest";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { findRedis } from "../../scripts/lib/redis.mjs";
 import { type Certificate, makeCertificate } from "./certificate.js";
-import { freePort } from "./ports.js";
 import { ServerProcess } from "./server-process.js";
 import { until } from "./wait.js";
 

@@ -3,9 +3,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../../scripts/lib/ports.mjs";
 import { capture, fail, ROOT, run } from "../../../scripts/lib/run.mjs";
 
 const VERDACCIO = join(ROOT, "test/install/node_modules/verdaccio/bin/verdaccio");
@@ -88,13 +88,4 @@ async function answering(url, registry, log) {
   }
   registry.kill();
   fail(`The registry does not start:\n${readFileSync(log, "utf8")}`);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
