@@ -100,7 +100,10 @@ describe("Sentinels make another server the master in the middle of a pipeline",
     const traffic = startTraffic(tier);
     const reader = await newReader(options);
     if (how === "in order") {
-      await sentinels.sentinels[0]?.client({ enableReadyCheck: false }).call("SENTINEL", "FAILOVER", sentinels.name);
+      const sentinel = sentinels.sentinels[0]?.client({ enableReadyCheck: false });
+      // Refused until this Sentinel has heard enough of the replica to trust it.
+      const isTaken = () => sentinel?.call("SENTINEL", "FAILOVER", sentinels.name).then(() => true, isTooEarly);
+      await until(async () => (await isTaken()) === true, "no Sentinel begins a failover");
     } else {
       await sentinels.master.kill();
       await untilFailed(traffic);
@@ -120,6 +123,13 @@ test("Sentinels, one of which is gone, keep no process alive", async () => {
   const { code, output } = await runScript(new URL("../support/sentinels-main.mjs", import.meta.url), ports);
   expect({ code, output }).toEqual({ code: 0, output: "loaded\n" });
 });
+
+function isTooEarly(error: Error): false {
+  if (!error.message.startsWith("NOGOODSLAVE")) {
+    throw error;
+  }
+  return false;
+}
 
 describe("a replica takes over from a node of a Cluster in the middle of a pipeline", () => {
   let cluster: RedisCluster;
