@@ -86,6 +86,11 @@ async function newReader(options: RedisTierOptions): Promise<Cache<string>> {
   return reader;
 }
 
+/** All keys have been written, and more of them are. */
+async function untilUnderWay({ seen }: ReturnType<typeof startTraffic>): Promise<void> {
+  await until(() => seen.written > KEYS.length, "no second round");
+}
+
 async function untilFailed({ seen }: ReturnType<typeof startTraffic>): Promise<void> {
   await until(() => seen.failed > 0, "no command was under way");
 }
@@ -99,6 +104,7 @@ describe("Sentinels make another server the master in the middle of a pipeline",
     const { tier } = newTier(options);
     const traffic = startTraffic(tier);
     const reader = await newReader(options);
+    await untilUnderWay(traffic);
     if (how === "in order") {
       const sentinel = sentinels.sentinels[0]?.client({ enableReadyCheck: false });
       // Refused until this Sentinel has heard enough of the replica to trust it.
@@ -149,6 +155,7 @@ describe("a replica takes over from a node of a Cluster in the middle of a pipel
     const reader = await newReader(options);
     const replica = cluster.replicas[at] as RedisServer;
     const client = replica.client();
+    await untilUnderWay(traffic);
     if (how === "in order") {
       await client.call("CLUSTER", "FAILOVER");
     } else {
