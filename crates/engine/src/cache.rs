@@ -115,7 +115,7 @@ impl Cache {
         (self.engine.common.allocator.pages_for_entries(), emptying)
     }
 
-    /// Checks every structural invariant, for tests. Nothing may be writing at the same time.
+    /// Checks every structural invariant, for tests. Nothing may be writing at the same time; maintenance may.
     ///
     /// # Errors
     /// A description of the first violation.

@@ -26,7 +26,7 @@ use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
 use crate::shard::{Condition, LockedShard, Poisoned, Reason, Shard};
 use crate::stats::{ReadCountsRegistry, Stats, WriteCounts};
-use crate::sync::{AtomicUsize, CacheAligned, Mutex};
+use crate::sync::{AtomicUsize, CacheAligned, Mutex, lock};
 use crate::tags::Tags;
 use crate::unpublished::Unpublished;
 
@@ -45,6 +45,8 @@ pub(crate) struct Engine {
     pub(crate) read_counts: ReadCountsRegistry,
     /// The page that is being emptied, see `compaction`. Whoever holds the lock does the work.
     pub(crate) emptying: Mutex<Option<Emptying>>,
+    /// Held during maintenance, so that [`Self::validate`] finds no memory that is neither waiting nor free.
+    maintaining: Mutex<()>,
     max_memory: u64,
 }
 
@@ -134,6 +136,7 @@ impl Engine {
             indexes: indexes.into_boxed_slice(),
             read_counts: ReadCountsRegistry::default(),
             emptying: Mutex::new(None),
+            maintaining: Mutex::new(()),
             max_memory: config.max_memory,
         })
     }
@@ -493,6 +496,7 @@ impl Engine {
 
     /// What the helper thread does regularly: expiry, memory that waits.
     pub(crate) fn maintain(&self) {
+        let _maintaining = lock(&self.maintaining);
         let now = self.common.clock.now();
         for shard in 0..self.shards.len() {
             // A shard that can't be repaired now is left alone; whoever writes to it is told.
@@ -565,8 +569,9 @@ impl Engine {
         self.write_counts().1
     }
 
-    /// Checks every structural invariant. Nothing may be writing at the same time.
+    /// Checks every structural invariant. Nothing may be writing at the same time; the helper thread waits.
     pub(crate) fn validate(&self) -> Result<(), String> {
+        let _maintaining = lock(&self.maintaining);
         let mut expected = self.common.limbo.census(&self.common.allocator);
         let mut has_doomed = false;
         for shard in 0..self.shards.len() {

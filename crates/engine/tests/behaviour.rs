@@ -2,6 +2,7 @@
 
 use nearcache_engine::{Cache, Clock, Config, Cursor, Drained, Error, Handle, ManualClock, Ttl};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn cache(bytes: u64) -> (Cache, ManualClock) {
     let (clock, manual) = Clock::manual();
@@ -589,4 +590,30 @@ fn the_system_clock_expires_entries_by_itself() {
         std::thread::yield_now();
     }
     assert_eq!(cache.stats().expirations, 1);
+}
+
+/// What has been unlinked is given back by maintenance while nobody writes: no slot may be missed or counted twice.
+#[test]
+fn validation_counts_no_slot_twice_while_maintenance_gives_memory_back() {
+    let (cache, _) = cache(1 << 20);
+    // With two handles what is written over has to wait.
+    let (handle, _other) = (cache.handle(), cache.handle());
+    let has_ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !has_ended.load(Ordering::Relaxed) {
+                cache.maintain();
+            }
+        });
+        let rounds = if cfg!(miri) { 5 } else { 300 };
+        let found = (0..rounds).try_for_each(|_| {
+            for number in 0..200u64 {
+                let stored = handle.set(b"key", &number.to_le_bytes(), 0, Ttl::Forever);
+                stored.map_err(|error| error.to_string())?;
+            }
+            cache.validate()
+        });
+        has_ended.store(true, Ordering::Relaxed);
+        found.unwrap();
+    });
 }
