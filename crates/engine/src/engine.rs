@@ -174,6 +174,14 @@ impl Engine {
             .lock(&self.common, &self.indexes[shard])
     }
 
+    /// As [`Self::lock`]; nothing if the shard needs repair.
+    #[inline(always)]
+    pub(crate) fn lock_sound(&self, shard: usize) -> Option<LockedShard<'_>> {
+        self.shards[shard]
+            .0
+            .lock_sound(&self.common, &self.indexes[shard])
+    }
+
     /// The longest key that this cache accepts, in bytes.
     pub(crate) fn key_bytes_max(&self) -> usize {
         self.common.layout.key_bytes_max
@@ -274,6 +282,19 @@ impl Engine {
         if self.store_in_reused(&new, terms, shard, now, own)? {
             return Ok(Some(hash));
         }
+        self.store_in_new(new, terms, shard, own)
+    }
+
+    /// As [`Self::store`], in a slot of its own.
+    #[inline(never)]
+    fn store_in_new(
+        &self,
+        new: NewRecord<'_>,
+        terms: Terms,
+        shard: usize,
+        own: &ReaderSlot,
+    ) -> Result<Option<KeyHash>, Error> {
+        let hash = new.hash;
         {
             // The line that publishing will read arrives while room is made and the record filled.
             let _pin = self.common.epoch.pin(own);
@@ -282,7 +303,7 @@ impl Engine {
         }
         let mut unpublished = Unpublished::new(&self.common.allocator);
         self.create_record(new, &mut unpublished, shard, own)?;
-        let is_stored = self.publish(hash, key, &mut unpublished, terms, shard, own)?;
+        let is_stored = self.publish(hash, new.key, &mut unpublished, terms, shard, own)?;
         Ok(is_stored.then_some(hash))
     }
 
@@ -556,7 +577,7 @@ impl Engine {
             let counts = locked.state.counts;
             sum.sets += counts.sets;
             sum.deletes += counts.deletes;
-            sum.evictions += counts.evictions;
+            sum.evictions += counts.evictions + counts.rejections;
             sum.rejections += counts.rejections;
             sum.expirations += counts.expirations;
             sum.repairs += counts.repairs;

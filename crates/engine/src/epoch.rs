@@ -4,11 +4,8 @@
 //! has unlinked something stamps it with the current epoch and, after the epoch has been advanced
 //! past that stamp, frees it once no slot announces the stamp or an older epoch.
 //!
-//! The store that announces a pin must be ordered before the reader's loads. A full fence there
-//! would cost every read about 8 ns, so the fence is moved to the rare side: on Linux the reclaimer
-//! calls `membarrier(2)`, on Windows `FlushProcessWriteBuffers`, which makes every running thread of
-//! the process execute a barrier; readers only need a compiler fence. Where neither exists (macOS,
-//! old kernels, model checks) readers pay the fence.
+//! The store that announces a pin must be ordered before the reader's loads. Readers come by millions of times for
+//! each time of the reclaimer, so it is the reclaimer that pays for that ([`Barrier`]).
 //!
 //! Invariants:
 //! 1. The epoch only grows, and only in [`Epoch::advance`].
@@ -20,11 +17,10 @@
 //!
 //! What is freed, and how, is the caller's business: this module only answers "which stamps".
 
+use crate::barrier::Barrier;
 use crate::fault;
 use crate::heap::{self, OutOfMemory, Shared};
-use crate::sync::{
-    AtomicU8, AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, fence, lock,
-};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, lock};
 
 /// A slot's value while its reader is not pinned. Epochs start at 1.
 const QUIESCENT: u64 = 0;
@@ -72,27 +68,13 @@ pub(crate) struct Epoch {
     barrier: Barrier,
 }
 
-/// Which side pays for the ordering of a pin against a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Barrier {
-    /// The reclaimer issues a process-wide barrier; readers a compiler fence.
-    Asymmetric,
-    /// Both sides issue a sequentially consistent fence.
-    Plain,
-}
-
 impl Epoch {
     pub(crate) fn new() -> Self {
-        let barrier = if process_barrier::register() {
-            Barrier::Asymmetric
-        } else {
-            Barrier::Plain
-        };
         Self {
             global: CacheAligned(AtomicU64::new(1)),
             slots: Mutex::new(Vec::new()),
             readers: AtomicU32::new(0),
-            barrier,
+            barrier: Barrier::of_system(),
         }
     }
 
@@ -143,12 +125,8 @@ impl Epoch {
         // Release: a later scan that reads this announcement must also see that the reads of the
         // pin before it are over (they precede this store in program order).
         announced.store(epoch, Ordering::Release);
-        match self.barrier {
-            // Pairs with the process-wide barrier in `advance` (invariant 3).
-            Barrier::Asymmetric => compiler_fence(),
-            // Pairs with the fence in `advance` (invariant 3).
-            Barrier::Plain => fence(Ordering::SeqCst),
-        }
+        // Pairs with the heavy side in `advance` (invariant 3).
+        self.barrier.light();
         Pin { slot: Some(slot) }
     }
 
@@ -187,10 +165,8 @@ impl Epoch {
         if slots.iter().all(is_own) {
             return epoch;
         }
-        match self.barrier {
-            Barrier::Asymmetric => process_barrier::issue(),
-            Barrier::Plain => fence(Ordering::SeqCst),
-        }
+        // Pairs with the light side in `pin` (invariant 3).
+        self.barrier.heavy();
         // Acquire: pairs with the release stores of `pin` and `unpin`: the reads of a pin that the
         // scan finds ended happen before whatever the caller frees.
         slots
@@ -213,68 +189,6 @@ impl Drop for Pin<'_> {
             // Release: the pinned reads happen before a scan that sees this store.
             slot.announced.0.store(QUIESCENT, Ordering::Release);
         }
-    }
-}
-
-/// The process-wide barrier of the platform.
-#[cfg(all(target_os = "linux", not(loom), not(nearcache_plain_fence), not(miri)))]
-mod process_barrier {
-    use std::sync::OnceLock;
-
-    // From <linux/membarrier.h>; libc has no constants for them on every target we build for.
-    const PRIVATE_EXPEDITED: libc::c_long = 1 << 3;
-    const REGISTER_PRIVATE_EXPEDITED: libc::c_long = 1 << 4;
-
-    fn membarrier(command: libc::c_long) -> libc::c_long {
-        // SAFETY: membarrier takes three integers and touches no memory of ours.
-        unsafe {
-            libc::syscall(
-                libc::SYS_membarrier,
-                command,
-                0 as libc::c_long,
-                0 as libc::c_long,
-            )
-        }
-    }
-
-    /// Whether this process may issue the barrier. Registration is once per process.
-    pub(super) fn register() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED) == 0)
-    }
-
-    pub(super) fn issue() {
-        let result = membarrier(PRIVATE_EXPEDITED);
-        // A registered process is never refused; going on without the barrier would be unsound.
-        assert_eq!(result, 0, "membarrier was refused after its registration");
-    }
-}
-
-#[cfg(all(windows, not(loom), not(nearcache_plain_fence), not(miri)))]
-mod process_barrier {
-    pub(super) fn register() -> bool {
-        true
-    }
-
-    pub(super) fn issue() {
-        // SAFETY: takes no argument and touches no memory of ours.
-        unsafe { windows_sys::Win32::System::Threading::FlushProcessWriteBuffers() }
-    }
-}
-
-#[cfg(any(
-    loom,
-    nearcache_plain_fence,
-    miri,
-    not(any(target_os = "linux", windows))
-))]
-mod process_barrier {
-    pub(super) fn register() -> bool {
-        false
-    }
-
-    pub(super) fn issue() {
-        unreachable!("the plain barrier never asks for a process-wide one")
     }
 }
 

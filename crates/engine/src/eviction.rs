@@ -83,7 +83,7 @@ impl LockedShard<'_> {
             }
         }
         let next = rings.next(records, rings.first(queue)?)?;
-        let hash = self.hash_of(next);
+        let hash = self.hash_of_here(next);
         self.common.sketch.prefetch(hash);
         // SAFETY: the shard's lock is held.
         unsafe { self.index.prefetch(&self.common.allocator, hash) };

@@ -19,6 +19,7 @@
 
 mod account;
 mod attention;
+mod barrier;
 #[cfg(not(loom))]
 mod cache;
 mod changes;
@@ -63,6 +64,7 @@ mod limit;
 mod limits;
 #[cfg(not(loom))]
 mod loading;
+mod lock;
 #[cfg(not(loom))]
 mod memory;
 #[cfg(all(test, loom))]

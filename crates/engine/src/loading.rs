@@ -99,7 +99,7 @@ impl Engine {
 
     /// Whether a store may be made that its condition allows; if so, it is what supersedes the key's
     /// claim. `is_attended` was found under the lock of the key's shard, which is still held.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn allows(&self, hash: KeyHash, terms: Terms, is_attended: bool) -> bool {
         match terms {
             Terms::On(_) => {

@@ -36,7 +36,7 @@ const VICTIMS_PER_REUSE: usize = 8;
 impl Engine {
     /// Stores a value in the slot of an entry that has to go for it, if the cache is full and nobody could be reading. False
     /// if the key's entry is as before.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn store_in_reused(
         &self,
         new: &NewRecord<'_>,
@@ -74,7 +74,10 @@ impl Engine {
         if is_out_of_memory && !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
             return Ok(false);
         }
-        let mut locked = self.lock(shard)?;
+        // A shard that needs repair gets it from whoever locks it in the ordinary way.
+        let Some(mut locked) = self.lock_sound(shard) else {
+            return Ok(false);
+        };
         // Under the lock, and not before: invariant 2 of `overwrite`.
         let is_alone = self.common.epoch.is_only_reader(own);
         let is_attended = self.common.attention.is_needed();

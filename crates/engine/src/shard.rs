@@ -18,6 +18,7 @@ use crate::heap::{self, OutOfMemory};
 use crate::index::{Doomed, Index, NeedsRoom, Place, Retired, Step};
 use crate::limbo::Pending;
 use crate::limits::SHARD_OVERHEAD_BYTES;
+use crate::lock::{Guard, Lock};
 use crate::memory::record::{Queue, Records};
 use crate::memory::region::Loc;
 use crate::policy::Random;
@@ -25,7 +26,7 @@ use crate::policy::objective::SizeMix;
 use crate::policy::rings::Rings;
 use crate::state::VERSION_MASK;
 use crate::stats::WriteCounts;
-use crate::sync::{Mutex, MutexGuard, Ordering};
+use crate::sync::Ordering;
 use std::collections::VecDeque;
 
 /// Steps that `clear` reaps of what earlier calls left behind. An index that was cleared while it
@@ -40,7 +41,7 @@ const SIZES_MASK: u64 = 255;
 
 /// See the module's documentation.
 pub(crate) struct Shard {
-    state: Mutex<ShardState>,
+    state: Lock<ShardState>,
 }
 
 const _: () = assert!(size_of::<Shard>() + Wheel::BYTES <= SHARD_OVERHEAD_BYTES);
@@ -111,7 +112,7 @@ pub(crate) enum Reason {
 impl Shard {
     pub(crate) fn new(seed: u64, now: u64) -> Result<Self, OutOfMemory> {
         Ok(Self {
-            state: Mutex::new(ShardState {
+            state: Lock::new(ShardState {
                 rings: Rings::new(),
                 wheel: Wheel::new(now)?,
                 counts: WriteCounts::default(),
@@ -135,14 +136,30 @@ impl Shard {
         common: &'a Common,
         index: &'a Index,
     ) -> Result<LockedShard<'a>, Poisoned> {
-        match self.state.lock() {
-            Ok(state) => Ok(LockedShard {
-                common,
-                index,
-                state,
-            }),
-            Err(poisoned) => self.take_over(common, index, poisoned.into_inner()),
+        let state = self.state.lock();
+        if self.state.is_poisoned() {
+            return self.take_over(common, index, state);
         }
+        Ok(LockedShard {
+            common,
+            index,
+            state,
+        })
+    }
+
+    /// As [`Self::lock`]; nothing if the shard needs repair.
+    #[inline(always)]
+    pub(crate) fn lock_sound<'a>(
+        &'a self,
+        common: &'a Common,
+        index: &'a Index,
+    ) -> Option<LockedShard<'a>> {
+        let state = self.state.lock();
+        (!self.state.is_poisoned()).then_some(LockedShard {
+            common,
+            index,
+            state,
+        })
     }
 
     /// Waits for whoever holds the lock. What a writer that died left behind stays for the next one who locks.
@@ -156,7 +173,7 @@ impl Shard {
         &'a self,
         common: &'a Common,
         index: &'a Index,
-        state: MutexGuard<'a, ShardState>,
+        state: Guard<'a, ShardState>,
     ) -> Result<LockedShard<'a>, Poisoned> {
         let mut locked = LockedShard {
             common,
@@ -179,7 +196,7 @@ impl Shard {
 pub(crate) struct LockedShard<'a> {
     pub(crate) common: &'a Common,
     pub(crate) index: &'a Index,
-    pub(crate) state: MutexGuard<'a, ShardState>,
+    pub(crate) state: Guard<'a, ShardState>,
 }
 
 impl LockedShard<'_> {
@@ -300,14 +317,20 @@ impl LockedShard<'_> {
     }
 
     /// Now and then: how many entries the cache has, and their charges, judged by this shard.
+    #[inline(always)]
     pub(crate) fn sizes_if_due(&self) -> Option<(u64, u64)> {
         let sets = self.state.counts.sets;
         let is_due = sets & SIZES_MASK == 0 || sets <= SIZES_MASK && sets.is_power_of_two();
+        is_due.then(|| self.sizes())
+    }
+
+    #[cold]
+    fn sizes(&self) -> (u64, u64) {
         let (rings, shard_bits) = (&self.state.rings, self.common.layout.shard_bits);
-        is_due.then(|| {
-            let all = [rings.entries(), rings.total_bytes()].map(|sum| sum << shard_bits);
-            (all[0], all[1])
-        })
+        (
+            rings.entries() << shard_bits,
+            rings.total_bytes() << shard_bits,
+        )
     }
 
     /// Tells the limit, if there is one, what this shard holds now.
@@ -413,10 +436,7 @@ impl LockedShard<'_> {
         match reason {
             Reason::Deleted => counts.deletes += 1,
             Reason::Evicted => counts.evictions += 1,
-            Reason::Refused => {
-                counts.evictions += 1;
-                counts.rejections += 1;
-            }
+            Reason::Refused => counts.rejections += 1,
             Reason::Expired => counts.expirations += 1,
         }
         bytes
@@ -433,6 +453,12 @@ impl LockedShard<'_> {
 
     /// The hash of a live record's key.
     pub(crate) fn hash_of(&self, loc: Loc) -> KeyHash {
+        self.hash_of_here(loc)
+    }
+
+    /// As [`Self::hash_of`], where it is worth to be compiled in place.
+    #[inline(always)]
+    pub(crate) fn hash_of_here(&self, loc: Loc) -> KeyHash {
         // SAFETY: the shard's lock is held and the record is live in it.
         unsafe { self.records().hash_of(loc, &self.common.hasher) }
     }

@@ -123,6 +123,7 @@ impl ReadCountsRegistry {
 pub(crate) struct WriteCounts {
     pub(crate) sets: u64,
     pub(crate) deletes: u64,
+    /// Without those that were refused.
     pub(crate) evictions: u64,
     pub(crate) rejections: u64,
     pub(crate) expirations: u64,

@@ -64,6 +64,16 @@ pub(crate) mod instrumented;
 #[cfg(shuttle)]
 pub mod switching;
 
+/// What the waiters of a [`crate::lock`] sleep on. In every other build std's: nothing is guarded by it.
+pub(crate) mod sleep {
+    #[cfg(loom)]
+    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+    #[cfg(shuttle)]
+    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+}
+
 /// Aligned to two cache lines, because x86 prefetches lines in pairs.
 #[derive(Default)]
 #[repr(align(128))]

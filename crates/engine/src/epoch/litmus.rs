@@ -7,7 +7,8 @@
 //!
 //! Words hold the number of the round, so nothing is reset between rounds.
 
-use super::{Epoch, process_barrier};
+use super::Epoch;
+use crate::barrier::Barrier;
 use crate::sync::{
     AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering, compiler_fence, lock, thread,
 };
@@ -62,14 +63,14 @@ struct Board {
 }
 
 /// Rounds in which both sides saw the old value of the other's word.
-fn store_buffering(rounds: u64, barrier: fn()) -> u64 {
+fn store_buffering(rounds: u64, barrier: impl Fn()) -> u64 {
     let board = Board::default();
     thread::scope(|scope| {
         scope.spawn(|| {
             for round in 1..=rounds {
                 wait_for(&board.begun.0, round);
                 jitter(round, 0);
-                // As a pin does it.
+                // As a pin does it, and the holder of a lock.
                 board.x.0.store(round, Ordering::Release);
                 compiler_fence();
                 let is_old = board.y.0.load(Ordering::Acquire) < round;
@@ -96,14 +97,15 @@ fn store_buffering(rounds: u64, barrier: fn()) -> u64 {
 #[test]
 fn with_the_process_wide_barrier_never_do_both_sides_see_the_old_value() {
     let _alone = lock(&ALONE);
-    if !process_barrier::register() {
+    let barrier = Barrier::of_system();
+    if barrier == Barrier::Plain {
         println!("this platform has no process-wide barrier: readers pay a fence");
         return;
     }
     let rounds = rounds();
     let without = store_buffering(rounds, compiler_fence);
     println!("{rounds} rounds: {without} times both saw the old value without the barrier");
-    assert_eq!(store_buffering(rounds, process_barrier::issue), 0);
+    assert_eq!(store_buffering(rounds, || barrier.heavy()), 0);
 }
 
 /// The same with the real pin and the real advance: what a pinned reader may have found is not freed.

@@ -176,6 +176,7 @@ impl Index {
     ///
     /// # Safety
     /// The caller is pinned, or holds the shard's lock.
+    #[inline(always)]
     pub(crate) unsafe fn prefetch(&self, allocator: &Allocator, hash: KeyHash) {
         // SAFETY: as the caller promises.
         let buckets = unsafe { self.directory().segment(hash.stored()).buckets(allocator) };
@@ -188,13 +189,14 @@ impl Index {
         &self,
         allocator: &Allocator,
         hash: KeyHash,
-        is_it: impl Fn(Loc) -> bool,
+        is_it: impl Fn(Loc) -> bool + Copy,
     ) -> Option<Place> {
         // SAFETY: the caller holds the shard's lock.
         let segment = unsafe { self.directory() }.segment(hash.stored());
         // SAFETY: as above.
         let buckets = unsafe { segment.buckets(allocator) };
-        let is_match = |found| is_it(Loc(found));
+        // By value: what is captured stays in registers.
+        let is_match = move |found| is_it(Loc(found));
         let (position, word) = match bucket::glance(buckets, hash.stored(), hash.tag(), is_match) {
             Glance::Found(position, word) => (position, word),
             Glance::Absent => return None,
@@ -210,7 +212,7 @@ impl Index {
     /// The place of a record that is in the index. Under the shard's lock.
     #[inline(always)]
     fn place_of(&self, allocator: &Allocator, hash: KeyHash, loc: Loc) -> Option<Place> {
-        self.place_by(allocator, hash, |found| found == loc)
+        self.place_by(allocator, hash, move |found| found == loc)
     }
 
     /// The place of a key's record, expired or not. Under the shard's lock.
@@ -223,7 +225,9 @@ impl Index {
     ) -> Option<Place> {
         let records = allocator.records();
         // SAFETY: the caller holds the shard's lock, so what is found here stays live.
-        self.place_by(allocator, hash, |loc| unsafe { records.key_is(loc, key) })
+        self.place_by(allocator, hash, move |loc| unsafe {
+            records.key_is(loc, key)
+        })
     }
 
     /// Makes the slot of `old` lead to `new`, a record of the same key. Under the shard's lock.

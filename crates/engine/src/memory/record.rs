@@ -291,7 +291,7 @@ impl Records {
     }
 
     /// Bytes of slots that the record occupies, chunks included.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn occupied(&self, loc: Loc) -> u64 {
         let header = self.header(loc);
         if header.is_chunked() {
@@ -703,6 +703,7 @@ impl Records {
     ///
     /// # Safety
     /// As [`Self::key_is`].
+    #[inline(always)]
     pub(crate) unsafe fn hash_of(&self, loc: Loc, hasher: &KeyHasher) -> KeyHash {
         let header = self.header(loc);
         if header.is_chunked() {

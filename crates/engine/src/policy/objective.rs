@@ -65,8 +65,6 @@ pub(crate) struct SizeMix(u32);
 impl SizeMix {
     /// Sizes within a quarter of each other are alike.
     const ALIKE_SHARE: u64 = 4;
-    /// Contests of 32 between different sizes from which on sizes count.
-    const CONTESTS_MIN: u32 = 2;
 
     pub(crate) fn note(&mut self, one: u64, other: u64) {
         let differs = one.abs_diff(other) > one.max(other) / Self::ALIKE_SHARE;
@@ -78,8 +76,10 @@ impl SizeMix {
         self.0 <<= 1;
     }
 
+    /// Whether at least two of the last 32 contests were between different sizes.
     pub(crate) fn is_mixed(&self) -> bool {
-        self.0.count_ones() >= Self::CONTESTS_MIN
+        // At least two bits, without a count of them, which is a dozen instructions where the processor need not have one.
+        self.0 & self.0.wrapping_sub(1) != 0
     }
 }
 

@@ -17,8 +17,8 @@ use crate::sync::Ordering;
 struct Ring {
     first: u32,
     last: u32,
-    entries: u64,
     bytes: u64,
+    entries: u32,
 }
 
 /// A record and its key's hash, which costs a look at the key.
@@ -83,7 +83,7 @@ impl Rings {
     }
 
     pub(crate) fn entries(&self) -> u64 {
-        self.rings.iter().map(|ring| ring.entries).sum()
+        self.rings.iter().map(|ring| u64::from(ring.entries)).sum()
     }
 
     /// The record at the hand.

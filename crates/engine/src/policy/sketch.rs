@@ -114,6 +114,7 @@ impl Sketch {
     }
 
     /// Asks the processor for the cache line of a key's counters.
+    #[inline(always)]
     pub(crate) fn prefetch(&self, hash: KeyHash) {
         prefetch_line(std::ptr::from_ref(self.block(hash.sketch())).cast());
     }

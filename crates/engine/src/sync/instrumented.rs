@@ -54,6 +54,23 @@ macro_rules! instrument_number {
             }
         }
 
+        #[allow(dead_code)]
+        impl $name {
+            /// As std's.
+            #[inline]
+            #[cfg_attr(nearcache_count_stores, track_caller)]
+            pub fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                watcher::update(self);
+                self.0.compare_exchange(current, new, success, failure)
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::new(0)
