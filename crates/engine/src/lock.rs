@@ -15,10 +15,9 @@
 
 use crate::barrier::Barrier;
 use crate::sync::sleep::{Condvar, Mutex, MutexGuard};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, panicking};
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::thread::panicking;
 
 /// How often a waiter looks before it sleeps. What is done under a shard's lock takes less than a microsecond.
 const LOOKS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 100 };

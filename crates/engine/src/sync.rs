@@ -64,6 +64,8 @@ pub(crate) mod instrumented;
 #[cfg(shuttle)]
 pub mod switching;
 
+pub(crate) use std::thread::panicking;
+
 /// What the waiters of a [`crate::lock`] sleep on. In every other build std's: nothing is guarded by it.
 pub(crate) mod sleep {
     #[cfg(loom)]

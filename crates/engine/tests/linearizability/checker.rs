@@ -20,6 +20,10 @@
 //! end is known up to an interval. An answer that needs a value to be there is wrong if even the latest
 //! end had come, by a step of the clock that had returned, before the operation was called.
 //!
+//! A *conditional write* decides by a value that is there when it begins, and takes effect a little later. If the value's time
+//! ends in between, others may have found nothing there already. That is allowed as long as the write had been called
+//! before the end: a value whose end was found is remembered as [`ENDED`], and is absent for all others.
+//!
 //! An answer of an *L0* is held to less. A writer first changes the cache and then tells the L0s, so
 //! while it is under way one thread may see the new value in the cache and another, later, the old one
 //! in its L0. What is promised, and checked, is: not after the writer has returned.
@@ -28,6 +32,8 @@ use crate::history::{Call, History, Operation, Ticks, Time, Write, WriteId};
 use std::collections::{HashMap, HashSet};
 
 const ABSENT: WriteId = 0;
+/// Added to the name of a value that was found to be over by its time.
+const ENDED: WriteId = 1 << 31;
 /// Threads that a point can tell apart.
 const THREADS_MAX: usize = 8;
 
@@ -46,8 +52,8 @@ struct Search<'a> {
     time: &'a Time,
     /// Operations on the cache per thread, in order.
     threads: Vec<Vec<Operation>>,
-    /// The latest tick at which each write may still be alive.
-    ends: HashMap<WriteId, Ticks>,
+    /// The earliest and the latest tick at which each write's life may be over.
+    ends: HashMap<WriteId, (Ticks, Ticks)>,
 }
 
 impl<'a> Search<'a> {
@@ -59,8 +65,10 @@ impl<'a> Search<'a> {
                 threads[operation.thread].push(*operation);
             }
             if let Some(Write { id, ttl }) = operation.call.stored() {
-                let end = ttl.map_or(Ticks::MAX, |ttl| time.latest(operation.returned) + ttl);
-                if id == ABSENT || ends.insert(id, end).is_some() {
+                let end = |present: Ticks| ttl.map_or(Ticks::MAX, |ttl| present + ttl);
+                let earliest = end(time.earliest(operation.invoked));
+                let latest = end(time.latest(operation.returned));
+                if id == ABSENT || id >= ENDED || ends.insert(id, (earliest, latest)).is_some() {
                     return Err(format!("write {id} is no name for a write"));
                 }
             }
@@ -133,15 +141,25 @@ impl<'a> Search<'a> {
 
     /// The value after an operation at a value; `None` if its answer would be wrong there.
     fn apply(&self, operation: &Operation, value: WriteId) -> Option<WriteId> {
-        let there = value != ABSENT && self.may_live(value, operation);
-        let not_there = value == ABSENT || self.history.may_drop;
-        let found = |stays: WriteId| there.then_some(stays);
-        let missed = |then: WriteId| not_there.then_some(then);
+        let id = value & !ENDED;
+        let is_ended = value >= ENDED;
+        let may_live = id != ABSENT && self.may_live(id, operation);
+        let found = |then: WriteId| (may_live && !is_ended).then_some(then);
+        let decided = |then: WriteId| may_live.then_some(then);
+        let is_missed = id == ABSENT || is_ended || self.history.may_drop;
+        let missed = |then: WriteId| is_missed.then_some(then);
+        let gone = if id == ABSENT || is_ended {
+            value
+        } else if self.may_be_over(id, operation) {
+            id | ENDED
+        } else {
+            ABSENT
+        };
         match operation.call {
             Call::Set(write) => Some(write.id),
             Call::Clear => Some(ABSENT),
             Call::Get(Some(id)) => found(value).filter(|_| id == value),
-            Call::Get(None) | Call::Delete { removed: false } => missed(ABSENT),
+            Call::Get(None) | Call::Delete { removed: false } => missed(gone),
             Call::Delete { removed: true } => found(ABSENT),
             Call::SetIfAbsent {
                 write,
@@ -151,21 +169,25 @@ impl<'a> Search<'a> {
             Call::Replace {
                 write,
                 stored: true,
-            } => found(write.id),
-            Call::Replace { stored: false, .. } => missed(ABSENT),
+            } => decided(write.id),
+            Call::Replace { stored: false, .. } => missed(gone),
             Call::CompareAndSet {
                 expected,
                 write,
                 stored: true,
-            } => found(write.id).filter(|_| expected == value),
-            Call::CompareAndSet { expected, .. } if expected == value => missed(ABSENT),
+            } => decided(write.id).filter(|_| expected == id),
+            Call::CompareAndSet { expected, .. } if expected == id => missed(gone),
             Call::CompareAndSet { .. } => Some(value),
             Call::L0(_) => unreachable!("answers of L0s are checked apart"),
         }
     }
 
     fn may_live(&self, id: WriteId, operation: &Operation) -> bool {
-        self.time.earliest(operation.invoked) < self.ends[&id]
+        self.time.earliest(operation.invoked) < self.ends[&id].1
+    }
+
+    fn may_be_over(&self, id: WriteId, operation: &Operation) -> bool {
+        self.time.latest(operation.returned) >= self.ends[&id].0
     }
 
     /// What each L0 answered must have been written, must not have ended, and must not have been

@@ -194,6 +194,54 @@ fn a_value_whose_time_is_over_is_refused() {
     assert!(verdict_at(&history, true, &time(12)).is_ok());
 }
 
+/// Others may find it over while the write is under way; not one write that was called behind the end.
+#[test]
+fn a_conditional_write_may_decide_by_a_value_that_ends_meanwhile() {
+    let time = Time {
+        start: 0,
+        moves: vec![Move {
+            invoked: 10,
+            returned: 12,
+            tick: 3,
+        }],
+    };
+    let lives = |ttl| Call::Set(Write { id: 7, ttl });
+    let replace = Call::Replace {
+        write: write(8),
+        stored: true,
+    };
+    let swap = Call::CompareAndSet {
+        expected: 7,
+        write: write(8),
+        stored: true,
+    };
+    for conditional in [replace, swap] {
+        let history = |ttl, invoked| {
+            [
+                (0, 1, 2, lives(ttl)),
+                (1, invoked, 20, conditional),
+                (0, 14, 15, Call::Get(None)),
+                (0, 21, 22, Call::Get(Some(8))),
+            ]
+        };
+        assert!(verdict_at(&history(Some(3), 5), true, &time).is_ok());
+        assert!(verdict_at(&history(Some(3), 13), true, &time).is_err());
+        // It was evicted, and not over.
+        assert!(verdict_at(&history(Some(4), 5), true, &time).is_err());
+        assert!(verdict_at(&history(None, 5), true, &time).is_err());
+    }
+    // What is over is so for everybody else.
+    for found in [Call::Get(Some(7)), Call::Delete { removed: true }] {
+        let history = [
+            (0, 1, 2, lives(Some(3))),
+            (1, 5, 20, found),
+            (0, 14, 15, Call::Get(None)),
+            (0, 16, 17, Call::Get(Some(7))),
+        ];
+        assert!(verdict_at(&history, true, &time).is_err());
+    }
+}
+
 #[test]
 fn an_l0_is_refused_what_a_returned_write_superseded() {
     let l0 = |invoked| {
