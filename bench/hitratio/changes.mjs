@@ -1,6 +1,6 @@
 // `node bench/hitratio/changes.mjs [PROGRAM]`: how soon is the cache useful again after the working set has changed at
 // once? Eight made-up changes; before, 50 turns of the cache; after, keys that were never asked for. What is said are hits
-// in percent, of nearcache and of LRU, over the first turn, the first three, and the fourth.
+// in percent, of nearcache and of LRU, in each of the first four turns, and over the first three.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,8 +13,8 @@ import { table } from "./report.mjs";
 const execute = promisify(execFile);
 const TURNS_BEFORE = 50;
 /** The trace is replayed up to here, in turns after the change: the differences are what lies between. */
-const MARKS = [0, 1, 3, 4];
-const SEEDS = { 1000: 3, 10000: 1 };
+const MARKS = [0, 1, 2, 3, 4];
+const SEEDS = { 300: 3, 1000: 3, 3000: 1, 10000: 1 };
 const CHANGED_KEYS = 2 ** 40;
 const PROCESSES = 2;
 
@@ -36,7 +36,8 @@ const folder = mkdtempSync(join(tmpdir(), "nearcache-changes-"));
 try {
   for (const [entries, seeds] of Object.entries(SEEDS)) {
     const rows = await measureAll(Number(entries), seeds);
-    const head = ["change", "turn 1", "LRU", "turns 1 to 3", "LRU", "turn 4", "LRU"];
+    const spans = ["turn 1", "turn 2", "turn 3", "turns 1 to 3", "turn 4"];
+    const head = ["change", ...spans.flatMap((span) => [span, "LRU"])];
     console.log(`${entries} entries\n${table(head, rows).join("\n")}\n`);
   }
 } finally {
@@ -84,5 +85,5 @@ async function measure(entries, [before, after], seed) {
       .map((line) => JSON.parse(line).hits);
   }
   const between = (from, to) => hits[to].map((all, at) => ((all - hits[from][at]) * 100) / ((to - from) * entries));
-  return [...between(0, 1), ...between(0, 3), ...between(3, 4)];
+  return [...between(0, 1), ...between(1, 2), ...between(2, 3), ...between(0, 3), ...between(3, 4)];
 }

@@ -5,9 +5,9 @@ use crate::memory::record::{HITS_MAX, Queue};
 use crate::memory::region::Loc;
 use crate::policy::rings::Hashed;
 use crate::policy::{
-    Admission, DEMOTION_STEPS_MIN, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Setting, UNKNOWN_ONE_IN,
-    WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX, WINDOW_SLACK_SHARE,
-    admits,
+    Admission, DEMOTION_STEPS_MIN, EVERYBODY, HAND_STEPS_MAX, HAND_STEPS_PER_BATCH, Setting,
+    UNKNOWN_ONE_IN, WINDOW_MOVES_PER_INSERT, WINDOW_SLACK_ENTRIES, WINDOW_SLACK_ENTRIES_MAX,
+    WINDOW_SLACK_SHARE, admits,
 };
 use crate::shard::{LockedShard, Reason};
 use crate::victims::Victims;
@@ -133,7 +133,7 @@ impl LockedShard<'_> {
     fn window_exceeds_share_by(&self, excess: u64) -> bool {
         let rings = &self.state.rings;
         let window = rings.bytes(Queue::Window).saturating_sub(excess);
-        window * 1000 > rings.total_bytes() * self.setting().window_permille
+        window * 1000 > rings.total_bytes() * self.common.adaptation.window_permille()
     }
 
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
@@ -356,7 +356,11 @@ impl LockedShard<'_> {
         let frequency = self.common.sketch.frequency(hash);
         let is_mixed = self.state.sizes.is_mixed();
         // Where sizes shift, those of yesterday must not outlast those of today.
-        if frequency == 0 && !is_mixed && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN) {
+        if frequency == 0
+            && !is_mixed
+            && self.setting().admission != EVERYBODY
+            && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN)
+        {
             return self.remove_here(hash, candidate, Reason::Refused);
         }
         self.weigh((candidate, hash), frequency, queue)

@@ -185,8 +185,8 @@ impl Handle {
         if COUNTED {
             self.counts.hit();
             header.raise_hits();
-            if engine.common.adaptation.samples(hash) {
-                self.samples.note(hash);
+            if engine.common.adaptation.looks_at(hash) {
+                self.samples.note_hit(hash, &engine.common.adaptation);
             }
         }
         let watched = WATCHING && header.hits() == HITS_MAX && header.watch();
@@ -197,8 +197,9 @@ impl Handle {
     fn count_miss(&self, hash: KeyHash) {
         self.counts.miss();
         let common = &self.engine.common;
-        common.sketch.count(hash, 1);
-        (self.samples).note_miss(hash, self.counts.hits(), &common.adaptation, &common.sketch);
+        let is_new = common.sketch.count(hash, 1) == 1;
+        self.samples
+            .note_miss(hash, is_new, self.counts.hits(), &common.adaptation);
     }
 
     /// Reads several keys; `visit` gets each key's place in `keys` and its value. Counts hits and

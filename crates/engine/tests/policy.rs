@@ -129,7 +129,7 @@ fn a_scan_that_comes_alone_costs_the_hot_set_no_more_than_a_point() {
 }
 
 #[test]
-fn after_a_change_of_the_working_set_it_is_soon_near_lru() {
+fn after_a_change_of_the_working_set_it_is_no_slower_than_lru() {
     const SEEDS: u64 = 4;
     let entries = ENTRIES as usize;
     // Before: popular keys, all keys alike, a loop. After: popular keys that nobody has asked for so far.
@@ -163,7 +163,7 @@ fn after_a_change_of_the_working_set_it_is_soon_near_lru() {
             }
         }
         assert!(
-            ours[0] > theirs[0] - 13.0 && ours[1] > theirs[1] - 5.0,
+            ours[0] > theirs[0] - 0.5 && ours[1] > theirs[1] - 1.0,
             "case {before}: the first three turns and the fourth: {ours:?} against {theirs:?}"
         );
     }

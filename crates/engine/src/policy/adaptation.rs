@@ -7,12 +7,13 @@
 //!
 //! What a hit pays for it is one test of the hash. A handle notes the sampled keys that it uses in
 //! memory of its own ([`Samples`]) and hands them over when it writes. Misses are noted as well ([`Missed`]), and
-//! handed over with the hits between them, for [`Fall`].
+//! handed over with the hits between them, for [`Fall`]. While newcomers are on trial the test lets all keys through,
+//! so that those who come back are counted.
 //!
-//! Invariant: `setting` and `mask` are hints that may be read at any time; everything else belongs to
+//! Invariant: `setting`, `window_permille` and `masks` are hints that may be read at any time; everything else belongs to
 //! whoever holds the lock, and is plain data that is whole after each step.
 
-use super::fall::{Fall, Reads, Turn};
+use super::fall::{Fall, Reads};
 use super::missed::Missed;
 use super::shadow::Shadow;
 use super::sketch::Sketch;
@@ -76,6 +77,20 @@ impl Score {
         (lead > LEAD_MIN * self.accesses && lead > LEAD_DEVIATIONS * deviation).then_some(best)
     }
 
+    /// The setting that is ahead over one half-life, and not behind over any shorter one: two that contradict each other
+    /// would change the setting with every decision.
+    fn winner_of(scores: &[Self]) -> Option<usize> {
+        scores.iter().enumerate().find_map(|(number, score)| {
+            let is_behind = |winner: usize| {
+                let shorter = scores[..number].iter();
+                shorter
+                    .map(|other| other.lead[winner])
+                    .any(|lead| lead < 0.0)
+            };
+            score.winner().filter(|winner| !is_behind(*winner))
+        })
+    }
+
     /// From now on leads are over this setting.
     fn compare_with(&mut self, present: usize) {
         let (lead, apart) = (self.lead[present], self.apart[present]);
@@ -108,11 +123,21 @@ struct State {
     decisions: u32,
 }
 
+/// Of which keys is noted what? Of those whose hash has no bit of the mask.
+struct Masks {
+    /// Hits are looked at. None is set while newcomers are on trial.
+    looked_at: AtomicU64,
+    /// The miniatures follow them.
+    followed: AtomicU64,
+}
+
 /// See the module's documentation.
 pub(crate) struct Adaptation {
-    /// On a line that is hardly ever written: reads look at it. See [`Self::samples`].
-    mask: CacheAligned<AtomicU64>,
+    /// On a line that is hardly ever written: reads look at it.
+    masks: CacheAligned<Masks>,
     setting: AtomicUsize,
+    /// The window's share: the setting's, and more while newcomers are on trial.
+    window_permille: AtomicU64,
     entries_max: usize,
     missed: Missed,
     state: Mutex<State>,
@@ -144,8 +169,12 @@ impl Adaptation {
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
         let entries_max = Self::shadow_entries(budget);
         let adaptation = Self {
-            mask: CacheAligned(AtomicU64::new(0)),
+            masks: CacheAligned(Masks {
+                looked_at: AtomicU64::new(0),
+                followed: AtomicU64::new(0),
+            }),
             setting: AtomicUsize::new(0),
+            window_permille: AtomicU64::new(SETTINGS[0].window_permille),
             entries_max,
             missed: Missed::new(budget)?,
             state: Mutex::new(State {
@@ -169,16 +198,57 @@ impl Adaptation {
         Ok(adaptation)
     }
 
-    /// Whether a key is followed.
+    /// Whether a hit of a key is to be noted.
     #[inline(always)]
-    pub(crate) fn samples(&self, hash: KeyHash) -> bool {
+    pub(crate) fn looks_at(&self, hash: KeyHash) -> bool {
         // Relaxed: a hint, like all here.
-        hash.0 & self.mask.0.load(Ordering::Relaxed) == 0
+        hash.0 & self.masks.0.looked_at.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether the miniatures follow a key.
+    #[inline(always)]
+    pub(crate) fn follows(&self, hash: KeyHash) -> bool {
+        hash.0 & self.masks.0.followed.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether a key that was hit is one that was missed since hits fell. Only asked while all are looked at.
+    fn has_come_back(&self, hash: KeyHash) -> bool {
+        self.masks.0.looked_at.load(Ordering::Relaxed) == 0 && self.missed.knows(hash)
     }
 
     /// The setting that the cache should be run with.
     pub(crate) fn setting(&self) -> &'static Setting {
         &SETTINGS[self.setting.load(Ordering::Relaxed).min(SETTINGS.len() - 1)]
+    }
+
+    /// The share of the window in the whole.
+    pub(crate) fn window_permille(&self) -> u64 {
+        self.window_permille.load(Ordering::Relaxed)
+    }
+
+    /// Tells everybody what the state says. Stores only what is new: others read it all the time.
+    fn publish(&self, state: &State) {
+        let setting = state.setting();
+        if self.setting.load(Ordering::Relaxed) != setting {
+            self.setting.store(setting, Ordering::Relaxed);
+        }
+        let trial = state.fall.trial_share(state.entries);
+        let window = SETTINGS[setting].window_permille + (trial * 1000.0) as u64;
+        if self.window_permille.load(Ordering::Relaxed) != window {
+            self.window_permille.store(window, Ordering::Relaxed);
+        }
+        let Masks {
+            looked_at,
+            followed,
+        } = &self.masks.0;
+        let mask = if trial > 0.0 {
+            0
+        } else {
+            followed.load(Ordering::Relaxed)
+        };
+        if looked_at.load(Ordering::Relaxed) != mask {
+            looked_at.store(mask, Ordering::Relaxed);
+        }
     }
 
     /// The cache holds so many entries when it is full.
@@ -202,7 +272,8 @@ impl Adaptation {
         }
         let mask = KeyHash::sample_mask(shift);
         state.resize(shift, capacity, mask);
-        self.mask.0.store(mask, Ordering::Relaxed);
+        self.masks.0.followed.store(mask, Ordering::Relaxed);
+        self.publish(&state);
     }
 
     /// Takes over what a handle has noted. If another one is at it, the samples wait.
@@ -211,35 +282,28 @@ impl Adaptation {
         let Ok(mut state) = self.state.try_lock() else {
             return;
         };
-        let mask = self.mask.0.load(Ordering::Relaxed);
         state.note_absorbed(samples.absorbed.take());
         for hash in samples.drain() {
             // The mask may have changed since.
-            if hash.0 & mask == 0 {
+            if self.follows(hash) {
                 state.access(hash);
             }
         }
-        self.setting.store(state.setting(), Ordering::Relaxed);
+        self.publish(&state);
     }
 
     /// Takes over what a handle has read. If another one is at it, nothing is known of these reads.
     #[cold]
-    fn take_reads(&self, mut reads: Reads, sketch: &Sketch) {
+    fn take_reads(&self, mut reads: Reads) {
         let Ok(mut state) = self.state.try_lock() else {
             return;
         };
         reads.weight = self.missed.weight();
-        let (entries, capacity) = (state.entries, state.capacity);
-        match state.fall.note_reads(&reads, entries, capacity) {
-            Turn::Nothing => {}
-            Turn::Fell => self.missed.forget(),
-            Turn::Changed => {
-                // Not forgotten altogether: that costs arc-p6 at 10 % 1.6 points more where nothing had changed.
-                sketch.halve();
-                state.sketch.halve();
-                self.setting.store(state.setting(), Ordering::Relaxed);
-            }
+        let entries = state.entries;
+        if state.fall.note_reads(&reads, entries) {
+            self.missed.forget();
         }
+        self.publish(&state);
     }
 }
 
@@ -298,7 +362,7 @@ impl State {
         if self.decisions <= WARM_UP_DECISIONS {
             return;
         }
-        if let Some(winner) = self.scores.iter().find_map(Score::winner) {
+        if let Some(winner) = Score::winner_of(&self.scores) {
             for score in &mut self.scores {
                 score.compare_with(winner);
             }
@@ -313,10 +377,13 @@ pub(crate) struct Samples {
     len: Cell<usize>,
     /// Reads that an L0 answered since the last time.
     absorbed: Cell<u64>,
-    /// Misses since the last time, those of them that are known from before, and all hits until then, with those of an
-    /// L0 that came later.
+    /// Misses since the last time, those of keys that nobody asked for before, reads of keys that were missed before, and
+    /// all hits until then, with those of an L0 that came later.
     misses: Cell<u64>,
+    new: Cell<u64>,
     again: Cell<u64>,
+    /// Of [`Missed`], when `again` was last handed over.
+    epoch: Cell<u64>,
     hits_before: Cell<u64>,
 }
 
@@ -327,44 +394,66 @@ impl Samples {
             len: Cell::new(0),
             absorbed: Cell::new(0),
             misses: Cell::new(0),
+            new: Cell::new(0),
             again: Cell::new(0),
+            epoch: Cell::new(0),
             hits_before: Cell::new(0),
         }
     }
 
-    /// A sampled key was read.
+    /// A key that is looked at was hit.
     #[cold]
     #[inline(never)]
-    pub(crate) fn note(&self, hash: KeyHash) {
+    pub(crate) fn note_hit(&self, hash: KeyHash, adaptation: &Adaptation) {
+        if adaptation.has_come_back(hash) {
+            self.again.set(self.again.get() + 1);
+        }
+        if adaptation.follows(hash) {
+            self.note(hash);
+        }
+    }
+
+    /// A sampled key was used.
+    fn note(&self, hash: KeyHash) {
         if let Some(place) = self.hashes.get(self.len.get()) {
             place.set(hash.0);
             self.len.set(self.len.get() + 1);
         }
     }
 
-    /// A key was missed, after so many hits in all.
+    /// A key was missed, after so many hits in all; whether the sketch knows of no use before.
     #[inline]
     pub(crate) fn note_miss(
         &self,
         hash: KeyHash,
+        is_new: bool,
         hits: u64,
         adaptation: &Adaptation,
-        sketch: &Sketch,
     ) {
         let misses = self.misses.get() + 1;
         self.misses.set(misses);
+        self.new.set(self.new.get() + u64::from(is_new));
         if adaptation.missed.note(hash) {
             self.again.set(self.again.get() + 1);
         }
         if misses >= adaptation.missed.batch() {
-            let reads = Reads {
-                hits: (hits - self.hits_before.replace(hits)) as f32,
-                misses: self.misses.replace(0) as f32,
-                again: self.again.replace(0) as f32,
-                ..Reads::default()
-            };
-            adaptation.take_reads(reads, sketch);
+            self.hand_over_reads(hits, adaptation);
         }
+    }
+
+    #[cold]
+    fn hand_over_reads(&self, hits: u64, adaptation: &Adaptation) {
+        let again = self.again.replace(0) as f32;
+        let epoch = adaptation.missed.epoch();
+        // What was known before hits fell is no evidence.
+        let is_of_this_fall = self.epoch.replace(epoch) == epoch;
+        adaptation.take_reads(Reads {
+            hits: (hits - self.hits_before.replace(hits)) as f32,
+            misses: self.misses.replace(0) as f32,
+            new: self.new.replace(0) as f32,
+            again: if is_of_this_fall { again } else { 0.0 },
+            ..Reads::default()
+        });
     }
 
     /// An L0 answered so many reads.
@@ -377,7 +466,7 @@ impl Samples {
     /// A key was written.
     #[inline]
     pub(crate) fn note_write(&self, hash: KeyHash, adaptation: &Adaptation) {
-        if adaptation.samples(hash) {
+        if adaptation.follows(hash) {
             self.note(hash);
         }
         if self.len.get() >= SAMPLES_PER_BATCH {
@@ -481,7 +570,7 @@ mod tests {
             let traffic = Traffic::new(entries);
             let keys = (0..400_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
             let followed = keys
-                .filter(|hash| traffic.adaptation.samples(*hash))
+                .filter(|hash| traffic.adaptation.follows(*hash))
                 .count();
             let expected = 400_000usize >> shift;
             assert!(

@@ -1,8 +1,7 @@
 //! Which keys were missed since hits fell? A few bytes per entry that remember the misses of about one turn of the
 //! cache.
 //!
-//! A key that is missed twice is one that whoever lets everybody in would have hit the second time; nothing in a scan
-//! is. The table is direct-mapped: a place holds 16 bits of the key that was missed there last. In a cache with more
+//! A key that comes back is one that whoever lets everybody in hits the second time; nothing in a scan does. The table is direct-mapped: a place holds 16 bits of the key that was missed there last. In a cache with more
 //! entries than places only the keys whose hash falls on a place are remembered: a sample.
 //!
 //! All is relaxed, plain loads and stores: what is lost to a race is one hint less.
@@ -66,6 +65,11 @@ impl Missed {
         self.batch.load(Ordering::Relaxed)
     }
 
+    /// Changes when everything is forgotten.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
     /// How many keys one that is remembered stands for.
     pub(crate) fn weight(&self) -> f32 {
         self.spread.load(Ordering::Relaxed) as f32 / self.tags.len() as f32
@@ -74,19 +78,31 @@ impl Missed {
     /// Notes a miss; whether the key was missed before.
     #[inline]
     pub(crate) fn note(&self, hash: KeyHash) -> bool {
-        let bits = hash.sketch();
-        let spread = self.spread.load(Ordering::Relaxed);
-        let place = ((bits & u64::from(u32::MAX)) * spread) >> 32;
-        let Some(tag) = self.tags.get(place as usize) else {
+        let Some((tag, own)) = self.place(hash) else {
             return false;
         };
-        let epoch = self.epoch.load(Ordering::Relaxed);
-        let own = (bits >> 32).wrapping_add(epoch) as u16;
         let is_known = tag.load(Ordering::Relaxed) == own;
         if !is_known {
             tag.store(own, Ordering::Relaxed);
         }
         is_known
+    }
+
+    /// Whether the key was missed before.
+    pub(crate) fn knows(&self, hash: KeyHash) -> bool {
+        self.place(hash)
+            .is_some_and(|(tag, own)| tag.load(Ordering::Relaxed) == own)
+    }
+
+    /// The place of a key, and what stands there if it was missed; `None` for a key that is not in the sample.
+    #[inline(always)]
+    fn place(&self, hash: KeyHash) -> Option<(&AtomicU16, u16)> {
+        let bits = hash.sketch();
+        let spread = self.spread.load(Ordering::Relaxed);
+        let place = ((bits & u64::from(u32::MAX)) * spread) >> 32;
+        let tag = self.tags.get(place as usize)?;
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        Some((tag, (bits >> 32).wrapping_add(epoch) as u16))
     }
 
     /// Forgets everything: no tag is what it was.
@@ -114,6 +130,9 @@ mod tests {
         missed.set_entries(1_000);
         assert_eq!(known(&missed, 0..500), 0);
         assert!(known(&missed, 0..500) > 300);
+        let hash = |key: u64| KeyHasher::new(1).hash(&key.to_le_bytes());
+        assert!((0..500).filter(|key| missed.knows(hash(*key))).count() > 300);
+        assert!(!missed.knows(hash(500)));
         assert!(known(&missed, 1_000..20_000) <= 2);
     }
 

@@ -67,8 +67,8 @@ impl Sketch {
         self.period.store(period as usize, Ordering::Relaxed);
     }
 
-    /// Counts `times` uses of a key.
-    pub(crate) fn count(&self, hash: KeyHash, times: u32) {
+    /// Counts `times` uses of a key; how many of it are known now, at most [`COUNT_MAX`].
+    pub(crate) fn count(&self, hash: KeyHash, times: u32) -> u32 {
         let bits = hash.sketch();
         let block = self.block(bits);
         self.age(block);
@@ -87,6 +87,7 @@ impl Sketch {
             }
         }
         self.note_additions(times as u64);
+        raised as u32
     }
 
     /// The estimated number of recent uses, 0 to [`COUNT_MAX`].
