@@ -80,7 +80,7 @@ export const navigation = [
       { title: "Hit ratios", file: "bench/results/2026-11-24-hitratio.md", page: "results/hitratio.md" },
       {
         title: "Hit ratios of libraries",
-        file: "bench/results/2026-11-24-hitratio-libraries.md",
+        file: "bench/results/2026-11-26-hitratio-libraries.md",
         page: "results/hitratio-libraries.md",
       },
     ],
