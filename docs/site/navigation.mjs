@@ -77,7 +77,7 @@ export const navigation = [
     text: "Tables",
     isFolded: true,
     pages: [
-      { title: "Hit ratios", file: "bench/results/2026-11-24-hitratio.md", page: "results/hitratio.md" },
+      { title: "Hit ratios", file: "bench/results/2026-11-26-hitratio.md", page: "results/hitratio.md" },
       {
         title: "Hit ratios of libraries",
         file: "bench/results/2026-11-26-hitratio-libraries.md",
