@@ -174,7 +174,8 @@ impl Engine {
             .lock(&self.common, &self.indexes[shard])
     }
 
-    /// As [`Self::lock`]; nothing if the shard needs repair.
+    /// As [`Self::lock`]; nothing if the shard needs repair. Without the way to an error the locked shard is not copied
+    /// about, which is 2 to 4 % of an insert that evicts.
     #[inline(always)]
     pub(crate) fn lock_sound(&self, shard: usize) -> Option<LockedShard<'_>> {
         self.shards[shard]

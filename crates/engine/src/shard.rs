@@ -136,15 +136,11 @@ impl Shard {
         common: &'a Common,
         index: &'a Index,
     ) -> Result<LockedShard<'a>, Poisoned> {
-        let state = self.state.lock();
+        let locked = self.lock_as_it_is(common, index);
         if self.state.is_poisoned() {
-            return self.take_over(common, index, state);
+            return self.take_over(locked);
         }
-        Ok(LockedShard {
-            common,
-            index,
-            state,
-        })
+        Ok(locked)
     }
 
     /// As [`Self::lock`]; nothing if the shard needs repair.
@@ -154,12 +150,17 @@ impl Shard {
         common: &'a Common,
         index: &'a Index,
     ) -> Option<LockedShard<'a>> {
-        let state = self.state.lock();
-        (!self.state.is_poisoned()).then_some(LockedShard {
+        let locked = self.lock_as_it_is(common, index);
+        (!self.state.is_poisoned()).then_some(locked)
+    }
+
+    #[inline(always)]
+    fn lock_as_it_is<'a>(&'a self, common: &'a Common, index: &'a Index) -> LockedShard<'a> {
+        LockedShard {
             common,
             index,
-            state,
-        })
+            state: self.state.lock(),
+        }
     }
 
     /// Waits for whoever holds the lock. What a writer that died left behind stays for the next one who locks.
@@ -169,17 +170,7 @@ impl Shard {
 
     /// The lock of a writer that died: repairs what it left behind.
     #[cold]
-    fn take_over<'a>(
-        &'a self,
-        common: &'a Common,
-        index: &'a Index,
-        state: Guard<'a, ShardState>,
-    ) -> Result<LockedShard<'a>, Poisoned> {
-        let mut locked = LockedShard {
-            common,
-            index,
-            state,
-        };
+    fn take_over<'a>(&self, mut locked: LockedShard<'a>) -> Result<LockedShard<'a>, Poisoned> {
         locked.repair().map_err(|_: NeedsRoom| Poisoned)?;
         self.state.clear_poison();
         Ok(locked)

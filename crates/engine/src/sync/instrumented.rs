@@ -54,23 +54,6 @@ macro_rules! instrument_number {
             }
         }
 
-        #[allow(dead_code)]
-        impl $name {
-            /// As std's.
-            #[inline]
-            #[cfg_attr(nearcache_count_stores, track_caller)]
-            pub fn compare_exchange(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                watcher::update(self);
-                self.0.compare_exchange(current, new, success, failure)
-            }
-        }
-
         impl Default for $name {
             fn default() -> Self {
                 Self::new(0)
@@ -95,6 +78,22 @@ instrument! {
     impl[T] AtomicPtr(*mut T) {
         load: fn load(&self) -> *mut T;
         update: fn swap(&self, value: *mut T) -> *mut T;
+    }
+}
+
+impl AtomicU32 {
+    /// As std's.
+    #[inline]
+    #[cfg_attr(nearcache_count_stores, track_caller)]
+    pub fn compare_exchange(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        watcher::update(self);
+        self.0.compare_exchange(current, new, success, failure)
     }
 }
 
