@@ -33,7 +33,14 @@ export class NotConnectedError extends Error {
 
 /** The parts of a client that ioredis has and its types don't. */
 interface ClientInternals {
-  readonly stream?: { ref?(): void; unref?(): void; cork?(): void; uncork?(): void };
+  readonly stream?: {
+    readonly remoteAddress?: string;
+    readonly remotePort?: number;
+    ref?(): void;
+    unref?(): void;
+    cork?(): void;
+    uncork?(): void;
+  };
   readonly reconnectTimeout?: { ref?(): void; unref?(): void } | null;
 }
 
@@ -165,8 +172,11 @@ export class Connection {
     if (given?.sentinels === undefined || given.role === "slave") {
       return undefined;
     }
-    return new SentinelWatch(redisOptions(given, options), () => {
-      if (this.client.status === "ready") {
+    return new SentinelWatch(redisOptions(given, options), (host, port) => {
+      // The Sentinels say it one after the other: whoever is there already would lose the commands that are under way.
+      const { stream } = this.client as unknown as ClientInternals;
+      const isThere = stream?.remoteAddress === host && stream.remotePort === port;
+      if (this.client.status === "ready" && !isThere) {
         this.client.disconnect(true);
       }
     });

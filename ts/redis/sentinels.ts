@@ -16,8 +16,11 @@ const CHANNEL = "+switch-master";
 export class SentinelWatch {
   readonly #sentinels: readonly Redis[];
 
-  /** `options` are those of the client that Sentinels lead to the master; `onSwitch`: that is another one now. */
-  constructor(options: RedisOptions, onSwitch: () => void) {
+  /**
+   * `options` are those of the client that Sentinels lead to the master; `onSwitch`: that is another one now, of this
+   * address. Each Sentinel says so by itself.
+   */
+  constructor(options: RedisOptions, onSwitch: (host: string, port: number) => void) {
     const addresses = options.sentinels?.slice(0, SENTINELS_MAX) ?? [];
     this.#sentinels = addresses.map((address) => {
       const sentinel = new Redis({ ...settingsOf(options), port: SENTINEL_PORT, ...address });
@@ -26,8 +29,9 @@ export class SentinelWatch {
       sentinel.on("reconnecting", () => letGo(sentinel));
       sentinel.on("ready", () => void sentinel.subscribe(CHANNEL).catch(() => undefined));
       sentinel.on("message", (_, message) => {
-        if (message.split(" ")[0] === options.name) {
-          onSwitch();
+        const [name, , , host, port] = message.split(" ");
+        if (name === options.name && host !== undefined) {
+          onSwitch(host, Number(port));
         }
       });
       return sentinel;
