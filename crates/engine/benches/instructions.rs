@@ -5,8 +5,8 @@
 //! valgrind --tool=callgrind --toggle-collect='instructions::*_counted' PROGRAM hit
 //! ```
 //!
-//! `hit`, `miss`, `overwrite`, `evict` or `evict-beside-another` (handle); 100,000 operations each, on 10,000 entries of 16-byte keys and 100-byte values by
-//! Zipf's law. What is counted is the functions that end in `_counted` and all that they call.
+//! `hit`, `miss`, `overwrite`, `evict` or `evict-beside-another` (handle); 100,000 operations each, on 10,000 entries (or
+//! another number, behind the case) of 16-byte keys and 100-byte values by Zipf's law. What is counted is the functions that end in `_counted` and all that they call.
 //!
 //! `bytes` needs no valgrind: it prints what a million such entries take, by the cache's account and as the system sees it.
 //! With a fixed seed and a clock that stands still both are the same in every run.
@@ -86,19 +86,21 @@ fn main() {
         println!("say what is to be counted: {CASES:?} (see the file's head)");
         return;
     };
+    let number = std::env::args().find_map(|argument| argument.parse().ok());
+    let entries: u64 = number.unwrap_or(ENTRIES);
     let room = if case.starts_with("evict") {
-        ENTRIES
+        entries
     } else {
-        ENTRIES * 4
+        entries * 4
     };
     let cache = open(room);
     let handle = cache.handle();
     let _other = (case == "evict-beside-another").then(|| cache.handle());
-    let present: Vec<Key> = (0..ENTRIES).map(key).collect();
+    let present: Vec<Key> = (0..entries).map(key).collect();
     for key in &present {
         handle.set(key, &VALUE, 0, HOUR).expect("there is room");
     }
-    let absent: Vec<Key> = (ENTRIES..ENTRIES + OPERATIONS as u64).map(key).collect();
+    let absent: Vec<Key> = (entries..entries + OPERATIONS as u64).map(key).collect();
     let popular = zipf(&present, OPERATIONS, 7);
     match case.as_str() {
         "hit" => assert_eq!(reads_counted(&handle, &popular), OPERATIONS * VALUE.len()),

@@ -15,7 +15,7 @@
 
 use super::fall::{Fall, Reads};
 use super::missed::Missed;
-use super::shadow::Shadow;
+use super::shadow::Shadows;
 use super::sketch::Sketch;
 use super::{
     BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEAD_MIN, RECOVERY,
@@ -23,7 +23,7 @@ use super::{
     WARM_UP_DECISIONS,
 };
 use crate::hash::KeyHash;
-use crate::heap::{self, OutOfMemory};
+use crate::heap::OutOfMemory;
 use crate::sync::{AtomicU64, AtomicUsize, CacheAligned, Mutex, Ordering};
 use std::cell::Cell;
 
@@ -106,7 +106,7 @@ impl Score {
 /// What the lock guards.
 struct State {
     /// One for each setting.
-    shadows: Vec<Shadow>,
+    shadows: Shadows,
     sketch: Sketch,
     random: Random,
     scores: [Score; HALF_LIVES.len()],
@@ -163,7 +163,7 @@ impl Adaptation {
     }
 
     fn bytes_of(entries: usize) -> usize {
-        SETTINGS.len() * Shadow::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
+        Shadows::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
     }
 
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
@@ -178,9 +178,7 @@ impl Adaptation {
             entries_max,
             missed: Missed::new(budget)?,
             state: Mutex::new(State {
-                shadows: heap::table(SETTINGS.len(), |number| {
-                    Shadow::new(SETTINGS[number], entries_max)
-                })?,
+                shadows: Shadows::new(entries_max)?,
                 sketch: Sketch::new(entries_max * SKETCH_BYTES_PER_ENTRY)?,
                 random: Random::new(seed),
                 scores: Default::default(),
@@ -317,9 +315,7 @@ impl State {
     }
 
     fn resize(&mut self, shift: u32, capacity: usize, mask: u64) {
-        for shadow in &mut self.shadows {
-            shadow.resize(capacity, |hash| hash.0 & mask == 0);
-        }
+        self.shadows.resize(capacity, |hash| hash.0 & mask == 0);
         (self.shift, self.capacity) = (shift, capacity);
         self.sketch.set_entries(capacity as u64);
         self.decays = HALF_LIVES.map(|turns| 0.5f32.powf(1.0 / (turns * capacity as f32)));
@@ -335,13 +331,10 @@ impl State {
 
     /// A sampled key is used.
     fn access(&mut self, hash: KeyHash) {
-        let hash = Shadow::kept(hash);
+        let hash = Shadows::kept(hash);
         self.sketch.count(hash, 1);
-        let was_full = self.shadows[self.chosen].is_full();
-        let mut hits = 0;
-        for (number, shadow) in self.shadows.iter_mut().enumerate() {
-            hits |= u32::from(shadow.access(hash, &self.sketch, &mut self.random)) << number;
-        }
+        let was_full = self.shadows.is_full(self.chosen);
+        let hits = (self.shadows).access(hash, &self.sketch, &mut self.random);
         let [own, recovering] = [self.chosen, RECOVERY].map(|setting| hits >> setting & 1 != 0);
         self.fall.note_sample(own, recovering, self.capacity);
         if !was_full {

@@ -1,72 +1,258 @@
-//! A miniature of the cache that holds nothing but keys: what would it hit under one setting?
+//! Miniatures of the cache that hold nothing but keys: what would it hit under each setting?
 //!
-//! The same three rings and the same contest as the real one's (`eviction`), without sizes, expiry
-//! and memory. Keys are known by 48 bits of their hash; nodes name each other by number, and
-//! numbers are found through a table with open addressing. Everything is allocated at the start.
+//! Each has the same three rings and the same contest as the real one (`eviction`), without sizes, expiry and memory. All
+//! follow the same keys, so what they know of a key lies in one node, which is looked up once for all of them
+//! ([`nodes`]). Whoever leaves a ring or changes it is the first of it, so rings are queues, linked in one direction.
+//!
+//! Together they hold 1.3 to 3 times as many keys as one of them, 3.6 times at most (nine real traces, 1, 10 and 20 % of
+//! their keys), and the memory is enough for 3.4 to 4.2 times as many as one may hold. If they ever have less in common,
+//! each gives up one key more.
+
+mod nodes;
 
 use super::sketch::Sketch;
-use super::{HAND_STEPS_MAX, Random, Setting, WINDOW_MOVES_PER_INSERT, admits};
+use super::{
+    Admission, EVERYBODY, HAND_STEPS_MAX, Random, SETTINGS, WINDOW_MOVES_PER_INSERT, admits,
+};
 use crate::hash::KeyHash;
-use crate::heap::{self, OutOfMemory};
+use crate::heap::OutOfMemory;
+use nodes::{Node, Nodes, Standing};
 
-const NOBODY: u16 = u16::MAX;
-const HITS_MAX: u8 = 3;
 const WINDOW: usize = 0;
 const PROBATION: usize = 1;
 const PROTECTED: usize = 2;
-/// Nodes that are not in use, chained by `next`.
-const FREE: usize = 3;
-const RINGS: usize = 4;
-/// What a node keeps of a hash: neither the shard nor the lowest bits; that which says who is sampled is among it.
-const KEPT_BITS: u64 = 0x00ff_ffff_ffff_ff00;
-const KEPT_SHIFT: u32 = KEPT_BITS.trailing_zeros();
+const RINGS: usize = 3;
+/// Memory for an entry of one miniature, and for a place to find it. Which part of the keys is sampled at a given budget
+/// follows from it, and with that all hit ratios that were measured.
+const ENTRY_BYTES: usize = 12;
+const PLACE_BYTES: usize = size_of::<u16>();
 
-#[derive(Clone, Copy)]
-struct Node {
-    /// The 48 bits of [`KEPT_BITS`]: a node takes 12 bytes, and more of them fit into the shadows' share.
-    hash: [u16; 3],
-    prev: u16,
-    next: u16,
-    ring: u8,
-    hits: u8,
-}
-
-const _: () = assert!(size_of::<Node>() == 12);
-
-impl Node {
-    fn hash(&self) -> KeyHash {
-        let [low, middle, high] = self.hash.map(u64::from);
-        KeyHash((high << 32 | middle << 16 | low) << KEPT_SHIFT)
-    }
-
-    fn set_hash(&mut self, hash: KeyHash) {
-        let kept = hash.0 >> KEPT_SHIFT;
-        self.hash = [kept as u16, (kept >> 16) as u16, (kept >> 32) as u16];
-    }
-}
-
-#[derive(Clone, Copy)]
+/// A ring of one setting. Where it has no entry, `first` and `last` mean nothing.
+#[derive(Clone, Copy, Default)]
 struct Ring {
     first: u16,
     last: u16,
+    len: u16,
+}
+
+/// The rings of one setting. Its methods are given the setting's number: where that is a constant they are compiled for
+/// that setting alone.
+#[derive(Default)]
+struct Shadow {
+    rings: [Ring; RINGS],
+    /// Of all rings.
     len: usize,
 }
 
+/// What the contests ask.
+struct Judge<'a> {
+    sketch: &'a Sketch,
+    random: &'a mut Random,
+}
+
 /// See the module's documentation.
-pub(crate) struct Shadow {
-    setting: Setting,
-    nodes: Box<[Node]>,
-    /// Node numbers by hash; a power of two, at most half full.
-    table: Box<[u16]>,
-    rings: [Ring; RINGS],
-    /// At most the number of nodes.
+pub(crate) struct Shadows {
+    nodes: Nodes,
+    shadows: [Shadow; SETTINGS.len()],
+    entries_max: usize,
+    /// Entries of each; at most `entries_max`.
     capacity: usize,
 }
 
 impl Shadow {
-    /// Bytes that a shadow of at most so many entries takes.
+    /// A key that is not held is used: there is room for it afterwards.
+    #[inline(always)]
+    fn make_room(&mut self, setting: usize, nodes: &mut Nodes, capacity: usize, judge: &mut Judge) {
+        self.shrink_window(setting, nodes, capacity);
+        while self.len >= capacity {
+            self.evict_once(setting, nodes, judge);
+        }
+    }
+
+    /// As `LockedShard::settle_window`.
+    #[inline(always)]
+    fn shrink_window(&mut self, setting: usize, nodes: &mut Nodes, capacity: usize) {
+        let slack = if self.len >= capacity { 2 } else { 0 };
+        for _ in 0..WINDOW_MOVES_PER_INSERT {
+            let len = self.rings[WINDOW].len;
+            if len < 2 || !self.window_exceeds(setting, len.saturating_sub(slack)) {
+                return;
+            }
+            self.move_first(setting, nodes, WINDOW, PROBATION);
+        }
+    }
+
+    #[inline(always)]
+    fn window_exceeds(&self, setting: usize, len: u16) -> bool {
+        u64::from(len) * 1000 > self.len as u64 * SETTINGS[setting].window_permille
+    }
+
+    #[inline(always)]
+    fn evict_once(&mut self, setting: usize, nodes: &mut Nodes, judge: &mut Judge) {
+        let is_over = self.window_exceeds(setting, self.rings[WINDOW].len);
+        let has_candidate = is_over && self.hand(setting, nodes, WINDOW);
+        let [first, second] = if SETTINGS[setting].clears_protected {
+            [PROTECTED, PROBATION]
+        } else {
+            [PROBATION, PROTECTED]
+        };
+        let victim = if self.hand(setting, nodes, first) {
+            first
+        } else if self.hand(setting, nodes, second) {
+            second
+        } else {
+            // Nobody is in the main space: the candidate, or whoever is first.
+            WINDOW
+        };
+        let mut leaving = victim;
+        if has_candidate && victim != WINDOW {
+            if self.admits_over(setting, victim, nodes, judge) {
+                self.move_first(setting, nodes, WINDOW, PROBATION);
+            } else {
+                leaving = WINDOW;
+            }
+        }
+        if self.rings[leaving].len > 0 {
+            let node = self.take_first(setting, nodes, leaving);
+            self.len -= 1;
+            nodes.leave(setting, node);
+        }
+    }
+
+    /// Whether the first of the window may take the place of the first of another ring. As in `LockedShard::losers_to` the
+    /// sketch is asked only for what matters.
+    #[inline(always)]
+    fn admits_over(&self, setting: usize, victim: usize, nodes: &Nodes, judge: &mut Judge) -> bool {
+        let admission = SETTINGS[setting].admission;
+        if admission == EVERYBODY {
+            return true;
+        }
+        let ours = judge.frequency(nodes.hash(self.rings[WINDOW].first));
+        let is_decided = match admission {
+            Admission::AtLeast(_) => ours > 0,
+            Admission::MoreThan(lead) => 0 < ours && ours <= lead,
+        };
+        let theirs = if is_decided {
+            0
+        } else {
+            judge.frequency(nodes.hash(self.rings[victim].first))
+        };
+        admits(admission, ours, theirs, judge.random)
+    }
+
+    /// As `LockedShard::hand`: whether there is somebody at it, who is the first of the ring then.
+    #[inline(always)]
+    fn hand(&mut self, setting: usize, nodes: &mut Nodes, ring: usize) -> bool {
+        if self.rings[ring].len == 0 {
+            return false;
+        }
+        let first = nodes.standing(self.rings[ring].first);
+        first.hits(setting) == 0 || self.move_hand(setting, nodes, ring)
+    }
+
+    /// As [`Self::hand`], where the first was used.
+    #[inline(never)]
+    fn move_hand(&mut self, setting: usize, nodes: &mut Nodes, ring: usize) -> bool {
+        for _ in 0..HAND_STEPS_MAX {
+            if self.rings[ring].len == 0 {
+                return false;
+            }
+            let node = self.rings[ring].first;
+            if nodes.standing(node).hits(setting) == 0 {
+                return true;
+            }
+            nodes.forget_hits(setting, node);
+            if ring == WINDOW && SETTINGS[setting].promotes() {
+                self.move_first(setting, nodes, WINDOW, PROBATION);
+                return false;
+            }
+            if ring == PROBATION {
+                self.move_first(setting, nodes, PROBATION, PROTECTED);
+                self.demote_overflow(setting, nodes);
+            } else {
+                self.move_first(setting, nodes, ring, ring);
+            }
+        }
+        self.rings[ring].len > 0
+    }
+
+    fn demote_overflow(&mut self, setting: usize, nodes: &mut Nodes) {
+        let share_permille = SETTINGS[setting].protected_permille;
+        for _ in 0..HAND_STEPS_MAX {
+            let protected = self.rings[PROTECTED];
+            let main = protected.len + self.rings[PROBATION].len;
+            if u64::from(protected.len) * 1000 <= u64::from(main) * share_permille {
+                return;
+            }
+            let is_used = nodes.standing(protected.first).hits(setting) > 0;
+            nodes.forget_hits(setting, protected.first);
+            let to = if is_used { PROTECTED } else { PROBATION };
+            self.move_first(setting, nodes, PROTECTED, to);
+        }
+    }
+
+    /// Puts the first of a ring last in another one, or in the same.
+    #[inline(always)]
+    fn move_first(&mut self, setting: usize, nodes: &mut Nodes, from: usize, to: usize) {
+        let node = self.take_first(setting, nodes, from);
+        self.put_last(setting, nodes, to, node);
+    }
+
+    #[inline(always)]
+    fn take_first(&mut self, setting: usize, nodes: &Nodes, ring: usize) -> u16 {
+        let ring = &mut self.rings[ring];
+        let node = ring.first;
+        ring.first = nodes.behind(setting, node);
+        ring.len -= 1;
+        node
+    }
+
+    #[inline(always)]
+    fn put_last(&mut self, setting: usize, nodes: &mut Nodes, ring: usize, node: u16) {
+        self.link_last(setting, nodes, ring, node);
+        nodes.enter(setting, node, ring);
+    }
+
+    /// As [`Self::put_last`], but the node is not told.
+    #[inline(always)]
+    fn link_last(&mut self, setting: usize, nodes: &mut Nodes, ring: usize, node: u16) {
+        let ring = &mut self.rings[ring];
+        if ring.len == 0 {
+            ring.first = node;
+        } else {
+            nodes.set_behind(setting, ring.last, node);
+        }
+        ring.last = node;
+        ring.len += 1;
+    }
+
+    /// Gives up all keys but those that `keeps` says.
+    fn keep(&mut self, setting: usize, nodes: &mut Nodes, keeps: &impl Fn(KeyHash) -> bool) {
+        for ring in 0..RINGS {
+            for _ in 0..self.rings[ring].len {
+                let node = self.take_first(setting, nodes, ring);
+                if keeps(nodes.hash(node)) {
+                    self.put_last(setting, nodes, ring, node);
+                } else {
+                    self.len -= 1;
+                    nodes.leave(setting, node);
+                }
+            }
+        }
+    }
+}
+
+impl Judge<'_> {
+    #[inline(never)]
+    fn frequency(&self, hash: KeyHash) -> u32 {
+        self.sketch.frequency(hash)
+    }
+}
+
+impl Shadows {
+    /// Bytes that miniatures of at most so many entries take.
     pub(crate) const fn bytes(entries_max: usize) -> usize {
-        entries_max * size_of::<Node>() + Self::places(entries_max) * size_of::<u16>()
+        SETTINGS.len() * (entries_max * ENTRY_BYTES + Self::places(entries_max) * PLACE_BYTES)
     }
 
     /// Places of the table.
@@ -74,309 +260,107 @@ impl Shadow {
         (entries_max * 2).next_power_of_two()
     }
 
-    pub(crate) fn new(setting: Setting, entries_max: usize) -> Result<Self, OutOfMemory> {
-        let empty = Node {
-            hash: [0; 3],
-            prev: NOBODY,
-            next: NOBODY,
-            ring: FREE as u8,
-            hits: 0,
-        };
-        let ring = Ring {
-            first: NOBODY,
-            last: NOBODY,
-            len: 0,
-        };
-        let mut shadow = Self {
-            setting,
-            nodes: heap::slice(entries_max, |_| empty)?,
-            table: heap::slice(Self::places(entries_max), |_| NOBODY)?,
-            rings: [ring; RINGS],
+    /// Nodes for which the memory is enough.
+    const fn nodes(entries_max: usize) -> usize {
+        let places_bytes = Self::places(entries_max) * PLACE_BYTES;
+        (Self::bytes(entries_max) - places_bytes) / size_of::<Node>()
+    }
+
+    pub(crate) fn new(entries_max: usize) -> Result<Self, OutOfMemory> {
+        Self::with_nodes(entries_max, Self::nodes(entries_max))
+    }
+
+    fn with_nodes(entries_max: usize, nodes: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            nodes: Nodes::new(nodes, Self::places(entries_max))?,
+            shadows: Default::default(),
+            entries_max,
             capacity: entries_max,
-        };
-        (0..entries_max as u16).for_each(|node| shadow.link_last(FREE, node));
-        Ok(shadow)
+        })
     }
 
     /// What is known of a key: shadows, and the sketch that they ask, are given no more.
     pub(crate) fn kept(hash: KeyHash) -> KeyHash {
-        KeyHash(hash.0 & KEPT_BITS)
+        Nodes::kept(hash)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.rings[..FREE].iter().map(|ring| ring.len).sum()
+    /// Whether the miniature of a setting is full.
+    pub(crate) fn is_full(&self, setting: usize) -> bool {
+        self.shadows[setting].len >= self.capacity
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.len() >= self.capacity
-    }
-
-    /// Holds at most so many keys from now on, and only those that `keeps` says.
+    /// Each holds at most so many keys from now on, and only those that `keeps` says.
     pub(crate) fn resize(&mut self, capacity: usize, keeps: impl Fn(KeyHash) -> bool) {
-        self.capacity = capacity.clamp(1, self.nodes.len());
-        for node in 0..self.nodes.len() as u16 {
-            let entry = self.nodes[node as usize];
-            if entry.ring as usize != FREE && !keeps(entry.hash()) {
-                self.remove(node);
-            }
+        self.capacity = capacity.clamp(1, self.entries_max);
+        for (setting, shadow) in self.shadows.iter_mut().enumerate() {
+            shadow.keep(setting, &mut self.nodes, &keeps);
         }
     }
 
-    /// A key is used: was it there? It is afterwards.
-    pub(crate) fn access(&mut self, hash: KeyHash, sketch: &Sketch, random: &mut Random) -> bool {
+    /// A key is used: which settings had it (a bit each)? All have it afterwards.
+    pub(crate) fn access(&mut self, hash: KeyHash, sketch: &Sketch, random: &mut Random) -> u32 {
         debug_assert_eq!(hash, Self::kept(hash));
-        if let Some(place) = self.place_of(hash) {
-            let node = &mut self.nodes[self.table[place] as usize];
-            node.hits = (node.hits + 1).min(HITS_MAX);
-            return true;
+        let known = self.nodes.find(hash);
+        let standing = known.map_or(Standing::NOWHERE, |node| self.nodes.raise_hits(node));
+        if !standing.is_held_by_all() {
+            self.enter(hash, known, standing, Judge { sketch, random });
         }
-        self.shrink_window();
-        while self.is_full() {
-            self.evict_once(sketch, random);
-        }
-        let node = self.rings[FREE].first;
-        self.unlink(node);
-        self.nodes[node as usize].set_hash(hash);
-        self.nodes[node as usize].hits = 0;
-        self.link_last(WINDOW, node);
-        let place = self.free_place(hash);
-        self.table[place] = node;
-        false
+        let bit = |setting: usize| u32::from(standing.is_held_by(setting)) << setting;
+        (0..SETTINGS.len()).map(bit).sum()
     }
 
-    /// As `LockedShard::settle_window`.
-    fn shrink_window(&mut self) {
-        let slack = if self.is_full() { 2 } else { 0 };
-        for _ in 0..WINDOW_MOVES_PER_INSERT {
-            let ring = self.rings[WINDOW];
-            if ring.len < 2 || !self.window_exceeds(ring.len.saturating_sub(slack)) {
-                return;
-            }
-            self.move_to(PROBATION, ring.first);
-        }
+    /// A key is used that stands so, not everywhere.
+    fn enter(&mut self, hash: KeyHash, known: Option<u16>, standing: Standing, mut judge: Judge) {
+        // Constants, see `Shadow`.
+        self.make_room_for(standing, 0, &mut judge);
+        self.make_room_for(standing, 1, &mut judge);
+        self.make_room_for(standing, 2, &mut judge);
+        self.make_room_for(standing, 3, &mut judge);
+        self.make_room_for(standing, 4, &mut judge);
+        let node = known.unwrap_or_else(|| self.add(hash, &mut judge));
+        self.put_into_window(standing, 0, node);
+        self.put_into_window(standing, 1, node);
+        self.put_into_window(standing, 2, node);
+        self.put_into_window(standing, 3, node);
+        self.put_into_window(standing, 4, node);
+        self.nodes.enter_where_absent(node, WINDOW);
     }
 
-    fn window_exceeds(&self, len: usize) -> bool {
-        len as u64 * 1000 > self.len() as u64 * self.setting.window_permille
-    }
-
-    fn evict_once(&mut self, sketch: &Sketch, random: &mut Random) {
-        let candidate = if self.window_exceeds(self.rings[WINDOW].len) {
-            self.hand(WINDOW)
-        } else {
-            None
-        };
-        let [first, second] = if self.setting.clears_protected {
-            [PROTECTED, PROBATION]
-        } else {
-            [PROBATION, PROTECTED]
-        };
-        let victim = self.hand(first).or_else(|| self.hand(second));
-        let leaving = match (candidate, victim) {
-            (Some(candidate), Some(victim)) => {
-                let frequency = |node: u16| sketch.frequency(self.nodes[node as usize].hash());
-                let (ours, theirs) = (frequency(candidate), frequency(victim));
-                if admits(self.setting.admission, ours, theirs, random) {
-                    self.move_to(PROBATION, candidate);
-                    victim
-                } else {
-                    candidate
-                }
-            }
-            (Some(only), None) | (None, Some(only)) => only,
-            // Nobody is in the main space, and the window is within its share or all of it was read.
-            (None, None) => self.rings[WINDOW].first,
-        };
-        if leaving != NOBODY {
-            self.remove(leaving);
+    #[inline(always)]
+    fn make_room_for(&mut self, standing: Standing, setting: usize, judge: &mut Judge) {
+        if !standing.is_held_by(setting) {
+            let shadow = &mut self.shadows[setting];
+            shadow.make_room(setting, &mut self.nodes, self.capacity, judge);
         }
     }
 
-    /// As `LockedShard::hand`.
-    fn hand(&mut self, ring: usize) -> Option<u16> {
-        for _ in 0..HAND_STEPS_MAX {
-            let node = self.rings[ring].first;
-            if node == NOBODY {
-                return None;
-            }
-            if self.nodes[node as usize].hits == 0 {
-                return Some(node);
-            }
-            self.nodes[node as usize].hits = 0;
-            if ring == WINDOW && self.setting.promotes() {
-                self.move_to(PROBATION, node);
-                return None;
-            }
-            if ring == PROBATION {
-                self.move_to(PROTECTED, node);
-                self.demote_overflow();
-            } else {
-                self.move_to(ring, node);
-            }
-        }
-        Some(self.rings[ring].first).filter(|node| *node != NOBODY)
-    }
-
-    fn demote_overflow(&mut self) {
-        for _ in 0..HAND_STEPS_MAX {
-            let protected = self.rings[PROTECTED];
-            let main = protected.len + self.rings[PROBATION].len;
-            if protected.len as u64 * 1000 <= main as u64 * self.setting.protected_permille {
-                return;
-            }
-            let node = &mut self.nodes[protected.first as usize];
-            let to = if node.hits > 0 { PROTECTED } else { PROBATION };
-            node.hits = 0;
-            self.move_to(to, protected.first);
+    #[inline(always)]
+    fn put_into_window(&mut self, standing: Standing, setting: usize, node: u16) {
+        if !standing.is_held_by(setting) {
+            let shadow = &mut self.shadows[setting];
+            shadow.link_last(setting, &mut self.nodes, WINDOW, node);
+            shadow.len += 1;
         }
     }
 
-    fn move_to(&mut self, ring: usize, node: u16) {
-        self.unlink(node);
-        self.link_last(ring, node);
+    /// A node for a key that nobody holds.
+    #[inline(always)]
+    fn add(&mut self, hash: KeyHash, judge: &mut Judge) -> u16 {
+        while !self.nodes.has_free() {
+            self.evict_everywhere(judge);
+        }
+        self.nodes.add(hash)
     }
 
-    fn link_last(&mut self, ring: usize, node: u16) {
-        let last = self.rings[ring].last;
-        let entry = &mut self.nodes[node as usize];
-        (entry.prev, entry.next, entry.ring) = (last, NOBODY, ring as u8);
-        match last {
-            NOBODY => self.rings[ring].first = node,
-            _ => self.nodes[last as usize].next = node,
+    #[cold]
+    fn evict_everywhere(&mut self, judge: &mut Judge) {
+        for (setting, shadow) in self.shadows.iter_mut().enumerate() {
+            shadow.evict_once(setting, &mut self.nodes, judge);
         }
-        self.rings[ring].last = node;
-        self.rings[ring].len += 1;
-    }
-
-    fn unlink(&mut self, node: u16) {
-        let Node {
-            prev, next, ring, ..
-        } = self.nodes[node as usize];
-        let ring = ring as usize;
-        match prev {
-            NOBODY => self.rings[ring].first = next,
-            _ => self.nodes[prev as usize].next = next,
-        }
-        match next {
-            NOBODY => self.rings[ring].last = prev,
-            _ => self.nodes[next as usize].prev = prev,
-        }
-        self.rings[ring].len -= 1;
-    }
-
-    fn home(&self, hash: KeyHash) -> usize {
-        // The bits that decide who is sampled are no help here.
-        hash.sketch() as usize & (self.table.len() - 1)
-    }
-
-    fn place_of(&self, hash: KeyHash) -> Option<usize> {
-        let mut place = self.home(hash);
-        while self.table[place] != NOBODY {
-            if self.nodes[self.table[place] as usize].hash() == hash {
-                return Some(place);
-            }
-            place = (place + 1) & (self.table.len() - 1);
-        }
-        None
-    }
-
-    fn free_place(&self, hash: KeyHash) -> usize {
-        let mut place = self.home(hash);
-        while self.table[place] != NOBODY {
-            place = (place + 1) & (self.table.len() - 1);
-        }
-        place
-    }
-
-    fn remove(&mut self, node: u16) {
-        let place = self.place_of(self.nodes[node as usize].hash());
-        self.move_to(FREE, node);
-        if let Some(place) = place {
-            self.take_out(place);
-        }
-    }
-
-    /// Empties a place of the table, and moves what was put behind it for want of that place.
-    fn take_out(&mut self, mut hole: usize) {
-        let mask = self.table.len() - 1;
-        let mut place = hole;
-        loop {
-            place = (place + 1) & mask;
-            let node = self.table[place];
-            if node == NOBODY {
-                break;
-            }
-            let home = self.home(self.nodes[node as usize].hash());
-            // The distance that it came, against the distance to the hole.
-            if place.wrapping_sub(home) & mask >= place.wrapping_sub(hole) & mask {
-                self.table[hole] = node;
-                hole = place;
-            }
-        }
-        self.table[hole] = NOBODY;
     }
 }
+
+const _: () = assert!(SETTINGS.len() == 5, "`enter` names each");
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hash::KeyHasher;
-    use crate::policy::SETTINGS;
-    use std::collections::HashSet;
-
-    fn hash(n: u64) -> KeyHash {
-        Shadow::kept(KeyHasher::new(1).hash(&n.to_le_bytes()))
-    }
-
-    fn held(shadow: &Shadow) -> HashSet<u64> {
-        let nodes = shadow.nodes.iter();
-        let used = nodes.filter(|node| node.ring as usize != FREE);
-        used.map(|node| node.hash().0).collect()
-    }
-
-    #[test]
-    fn rings_and_table_agree_whatever_was_asked_for() {
-        for setting in SETTINGS {
-            let (mut shadow, mut random) = (Shadow::new(setting, 50).unwrap(), Random::new(7));
-            let sketch = Sketch::new(4096).unwrap();
-            for step in 0..4_000u64 {
-                let key = hash(random.next() % 16 * (random.next() % 16));
-                let before = held(&shadow);
-                sketch.count(key, 1);
-                let hit = shadow.access(key, &sketch, &mut random);
-                assert_eq!(hit, before.contains(&key.0));
-                if step % 200 == 199 {
-                    let capacity = 20 + step as usize / 200;
-                    shadow.resize(capacity, |hash| !hash.0.is_multiple_of(3));
-                }
-                assert!(shadow.place_of(key).is_none() || held(&shadow).contains(&key.0));
-                let found = held(&shadow).len();
-                assert_eq!(found, shadow.len());
-                assert_eq!(
-                    shadow.table.iter().filter(|node| **node != NOBODY).count(),
-                    found
-                );
-                let places = held(&shadow);
-                assert!(
-                    places
-                        .iter()
-                        .all(|key| shadow.place_of(KeyHash(*key)).is_some())
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_loop_that_is_a_little_too_large_still_hits_where_ties_are_refused() {
-        let (mut shadow, mut random) = (Shadow::new(SETTINGS[0], 100).unwrap(), Random::new(7));
-        let sketch = Sketch::new(8192).unwrap();
-        sketch.set_entries(100);
-        let mut hits = 0;
-        for n in 0..12_000 {
-            let key = hash(n % 120);
-            sketch.count(key, 1);
-            hits += usize::from(shadow.access(key, &sketch, &mut random));
-        }
-        assert!(hits > 12_000 / 2, "{hits}");
-    }
-}
+mod tests;
