@@ -198,6 +198,14 @@ impl Expiry {
         self.word != NEVER && self.word.wrapping_sub(now) as i32 <= 0
     }
 
+    /// Whether it is no earlier than another one. False where the two can't be compared: where one is in far units only,
+    /// or never comes.
+    #[inline(always)]
+    pub(crate) fn is_no_earlier_than(self, other: Self) -> bool {
+        let is_comparable = self.far == other.far && self.word != NEVER && other.word != NEVER;
+        is_comparable && self.word.wrapping_sub(other.word) as i32 >= 0
+    }
+
     /// The tick at which it is past, or `None` for never. Not before `now`.
     pub(crate) fn tick(self, now: u64) -> Option<u64> {
         if self.word == NEVER {
@@ -247,6 +255,18 @@ mod tests {
         assert!(!expiry.is_past(now + ticks));
         assert!(expiry.is_past(now + ticks + 3 * (1 << FAR_SHIFT)));
         assert!(expiry.remaining_ms(now) >= TTL_MS_MAX - 10);
+    }
+
+    #[test]
+    fn ends_are_compared_where_they_are_in_the_same_units() {
+        for now in [1, u32::MAX as u64 - 3, 1 << 33] {
+            let [soon, later, far] = [1_000, 60_000, TTL_MS_MAX].map(|ttl| Expiry::after(now, ttl));
+            assert!(later.is_no_earlier_than(soon) && soon.is_no_earlier_than(soon));
+            for (one, other) in [(soon, later), (far, soon), (soon, Expiry::NEVER)] {
+                assert!(!one.is_no_earlier_than(other), "{one:?} {other:?}");
+            }
+            assert!(!Expiry::NEVER.is_no_earlier_than(soon));
+        }
     }
 
     #[test]

@@ -12,6 +12,10 @@ use crate::policy::{
 use crate::shard::{LockedShard, Reason};
 use crate::victims::Victims;
 
+/// Records that live on and are filed anew for one eviction, at most: when the time comes for which many were filed
+/// at first, no single write has to do it for all. Each is two cold lines.
+const REFILED_MAX: usize = 32;
+
 /// What was found when the lines of the next evictions were asked for.
 pub(crate) struct Ahead {
     window_is_over: bool,
@@ -32,8 +36,14 @@ impl LockedShard<'_> {
     pub(crate) fn evict_as(&mut self, mut ahead: Ahead, wanted: u64, now: u64) -> u64 {
         let before = self.state.rings.total_bytes();
         let mut freed = 0;
-        while freed < wanted && !self.state.wheel.is_idle(now) && self.expire(now, 1) {
-            freed = before - self.state.rings.total_bytes();
+        let mut alive = 0;
+        while freed < wanted && alive < REFILED_MAX && !self.state.wheel.is_idle(now) {
+            if !self.expire(now, 1) {
+                break;
+            }
+            let sum = before - self.state.rings.total_bytes();
+            alive += usize::from(sum == freed);
+            freed = sum;
         }
         if freed > 0 && freed < wanted {
             ahead = self.look_ahead();

@@ -3,7 +3,8 @@
 //!
 //! The read path compares ticks by itself; the wheel only decides when memory is reclaimed, so it is
 //! coarse: its finest slot is [`UNIT_TICKS`] ticks. Five levels of 64 slots reach for years. An entry
-//! whose life was extended is left where it is and re-filed when its old slot comes up.
+//! whose life was extended is left where it is and re-filed when its old slot comes up; so is one that
+//! came into the slot of a record that was filed for an earlier time (`reuse`).
 //!
 //! Slots are circular lists through the records' headers; the locations below 1 + 5 * 64 serve as
 //! their sentinels. Guarded by the shard's lock.

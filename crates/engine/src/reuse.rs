@@ -220,6 +220,7 @@ impl LockedShard<'_> {
         };
         let wanted = one.max(common.excess(new));
         self.state.reuse_bytes = slot_bytes;
+        self.state.reuse_expiry = new.expiry;
         fault::point();
         let mut freed = self.evict_as(ahead, wanted, now);
         // Where a number of entries is the limit, one that has gone is enough, whatever its size: there is memory.
@@ -260,10 +261,9 @@ impl LockedShard<'_> {
         let records = common.allocator.records();
         let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
         records.set_version(slot, version);
-        Wheel::leave_out(records, slot);
-        fault::point();
         let charge = records.charge_of(slot, slot_bytes);
         if self.add_charged(new.hash, slot, charge).is_err() {
+            self.state.wheel.unlink(records, slot);
             records.header(slot).retire();
             self.state
                 .pending
@@ -274,8 +274,8 @@ impl LockedShard<'_> {
         self.state.last_version = version;
         self.state.counts.sets += 1;
         fault::point();
-        if let Some(tick) = new.expiry.tick(now) {
-            self.state.wheel.file(records, slot, tick);
+        if !Wheel::is_filed(records, slot) {
+            self.file(slot, now);
         }
         fault::point();
         self.report();
@@ -408,6 +408,73 @@ mod tests {
         assert!(!handle.contains(&5_019u64.to_le_bytes()));
         cache.maintain();
         assert!(cache.len() < before.entries);
+        cache.validate().unwrap();
+    }
+
+    #[test]
+    fn each_expires_at_its_own_time_whatever_lay_in_its_slot() {
+        // At 30 s entries come into the slots of such as live until 60 s. How many of them are there at 41, 61 and 92 s?
+        for (ttl_ms, are_there) in [
+            (10_000, [false; 3]),
+            (60_000, [true, true, false]),
+            (90_000, [true; 3]),
+        ] {
+            let (cache, handle, clock) = small();
+            set(&handle, 0..4_000, 100, Ttl::Millis(60_000));
+            clock.advance_ms(30_000);
+            set(&handle, 4_000..5_000, 100, Ttl::Millis(ttl_ms));
+            let new = places(&handle, 4_000..5_000).len() as u64;
+            let mut old = cache.len() - new;
+            assert!(new > 10 && old > 10);
+            for (passed_ms, are_there) in [11_000, 20_000, 31_000].into_iter().zip(are_there) {
+                clock.advance_ms(passed_ms);
+                cache.maintain();
+                old = if passed_ms < 20_000 { old } else { 0 };
+                assert_eq!(
+                    cache.len(),
+                    old + if are_there { new } else { 0 },
+                    "{ttl_ms}"
+                );
+                cache.validate().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn several_that_have_expired_go_for_one_that_weighs_as_much() {
+        let (cache, handle, clock) = cache(Config {
+            limit: Some(Limit::Weight(1_000)),
+            ..Config::new(4 << 20)
+        });
+        let weighed = |key: u64, weight: u8, ttl: Ttl| {
+            let mut value = [0; 100];
+            value[0] = weight;
+            handle.set(&key.to_le_bytes(), &value, 0, ttl).unwrap();
+        };
+        (0..2_000).for_each(|key| weighed(key, 1, Ttl::Millis(100)));
+        // Nothing waits for a reader then.
+        cache.maintain();
+        clock.advance_ms(1_000);
+        weighed(2_000, 10, HOUR);
+        assert_eq!((cache.len(), cache.stats().expirations), (991, 10));
+        cache.validate().unwrap();
+        cache.maintain();
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn what_the_wheel_brings_up_too_early_lives_on_while_new_entries_come() {
+        let (cache, handle, clock) = small();
+        set(&handle, 0..4_000, 100, Ttl::Millis(60_000));
+        for key in 0..4_000u64 {
+            handle.touch(&key.to_le_bytes(), HOUR).unwrap();
+        }
+        clock.advance_ms(61_000);
+        let before = cache.stats();
+        set(&handle, 4_000..4_100, 100, HOUR);
+        let after = cache.stats();
+        assert_eq!(after.evictions, before.evictions + 100);
+        assert_eq!((after.entries, after.expirations), (before.entries, 0));
         cache.validate().unwrap();
     }
 

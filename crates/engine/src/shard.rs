@@ -62,6 +62,8 @@ pub(crate) struct ShardState {
     /// The next record of so many bytes that is removed leaves its slot to the writer (see `reuse`), as
     /// `in_hand.coming`. Zero: none does.
     pub(crate) reuse_bytes: u64,
+    /// When the record that will be there expires.
+    pub(crate) reuse_expiry: Expiry,
     /// What the limit was told that this shard holds.
     reported: u64,
     pub(crate) in_hand: InHand,
@@ -123,6 +125,7 @@ impl Shard {
                 last_version: 0,
                 hand_steps: 0,
                 reuse_bytes: 0,
+                reuse_expiry: Expiry::NEVER,
                 reported: 0,
                 in_hand: InHand::NOTHING,
             }),
@@ -396,9 +399,11 @@ impl LockedShard<'_> {
             self.state.rings.unlink(records, queue, loc, bytes);
         }
         fault::point();
-        self.state.wheel.unlink(records, loc);
-        fault::point();
         let is_reused = occupied == self.state.reuse_bytes;
+        if !is_reused || !self.may_stay_filed(loc, reason) {
+            self.state.wheel.unlink(records, loc);
+        }
+        fault::point();
         let was_watched = if is_reused {
             records.header(loc).retire_unseen()
         } else {
@@ -431,6 +436,15 @@ impl LockedShard<'_> {
             Reason::Expired => counts.expirations += 1,
         }
         bytes
+    }
+
+    /// Whether the wheel may keep a record whose slot is reused: it comes up no later than the record that will be there
+    /// expires, and is filed for that one then. Where all live equally long that saves each insert two moves; when the
+    /// time comes there is one. (What the wheel has just brought up must not come up again.)
+    #[inline(always)]
+    fn may_stay_filed(&self, loc: Loc, reason: Reason) -> bool {
+        let expiry = self.records().header(loc).expiry();
+        reason != Reason::Expired && self.state.reuse_expiry.is_no_earlier_than(expiry)
     }
 
     /// Tells every L0 to drop its copy of a record, which is live or was removed just now.

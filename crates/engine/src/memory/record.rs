@@ -336,11 +336,8 @@ impl Records {
         let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
         header.hits.store(chunked | far, Ordering::Relaxed);
         header.flags.reset(new.kind);
-        // Should the record never be published, its chunks are freed with it, whatever this slot's
-        // last record did with its own.
-        self.set_chunks_moved(loc, false);
-        let payload = self.region.at(loc).as_ptr();
         if chunks.is_empty() {
+            let payload = self.region.at(loc).as_ptr();
             // SAFETY: the slot holds header, key and value, and is ours alone.
             unsafe {
                 let payload = payload.add(HEADER_BYTES);
@@ -351,6 +348,9 @@ impl Records {
             }
             return;
         }
+        // Should the record never be published, its chunks are freed with it, whatever this slot's
+        // last record did with its own.
+        self.set_chunks_moved(loc, false);
         // SAFETY: as the caller promises.
         unsafe { self.fill_chunks(loc, chunks, new) };
     }
