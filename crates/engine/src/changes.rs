@@ -49,8 +49,25 @@ struct Ring {
     sequence: u64,
     /// A reader whose position is below this has missed something that no key names.
     floor: u64,
-    /// The keys' buffers are used again, so appending doesn't allocate once they have grown.
+    /// Empty until the first change: a cache without an L0 never has any. The keys' buffers are used again, so
+    /// appending doesn't allocate once they have grown.
     keys: Box<[Vec<u8>]>,
+}
+
+impl Ring {
+    /// Keeps the key of the change with the present sequence.
+    fn note(&mut self, key: &[u8]) -> Result<(), OutOfMemory> {
+        if self.keys.is_empty() {
+            self.keys = heap::slice(LENGTH as usize, |_| Vec::new())?;
+        }
+        let kept = &mut self.keys[(self.sequence % LENGTH) as usize];
+        fault::point();
+        kept.clear();
+        fault::point();
+        heap::reserve(kept, key.len())?;
+        kept.extend_from_slice(key);
+        Ok(())
+    }
 }
 
 /// See the module's documentation.
@@ -60,15 +77,15 @@ pub(crate) struct ChangeLog {
 }
 
 impl ChangeLog {
-    pub(crate) fn new() -> Result<Self, OutOfMemory> {
-        Ok(Self {
+    pub(crate) fn new() -> Self {
+        Self {
             signal: Arc::new(Signal::new()),
             ring: Mutex::new(Ring {
                 sequence: 0,
                 floor: 0,
-                keys: heap::slice(LENGTH as usize, |_| Vec::new())?,
+                keys: Box::default(),
             }),
-        })
+        }
     }
 
     pub(crate) fn signal(&self) -> &Arc<Signal> {
@@ -82,15 +99,11 @@ impl ChangeLog {
         }
         let mut ring = self.lock();
         ring.sequence += 1;
-        let at = (ring.sequence % LENGTH) as usize;
         fault::point();
-        ring.keys[at].clear();
-        fault::point();
-        if heap::reserve(&mut ring.keys[at], key.len()).is_err() {
+        if ring.note(key).is_err() {
             // Which key it was can't be told: every reader is to drop what it has.
             return self.lap(&mut ring);
         }
-        ring.keys[at].extend_from_slice(key);
         fault::point();
         self.move_head(ring.sequence);
         fault::point();
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_each_change_once_and_in_order() {
-        let log = ChangeLog::new().unwrap();
+        let log = ChangeLog::new();
         let position = AtomicU64::new(log.position());
         log.append(b"a");
         log.append(b"");
@@ -205,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_fell_behind_is_told_so_once() {
-        let log = ChangeLog::new().unwrap();
+        let log = ChangeLog::new();
         let position = AtomicU64::new(0);
         for _ in 0..=LENGTH {
             log.append(b"k");
@@ -217,7 +230,7 @@ mod tests {
 
     #[test]
     fn clearing_and_overlong_keys_lapse_every_reader() {
-        let log = ChangeLog::new().unwrap();
+        let log = ChangeLog::new();
         let position = AtomicU64::new(0);
         log.lap_all();
         assert_eq!(drain(&log, &position), None);
@@ -240,7 +253,7 @@ mod models {
     #[test]
     fn loom_an_l0_never_serves_a_copy_that_a_returned_write_superseded() {
         loom::model(|| {
-            let log = Arc::new(ChangeLog::new().unwrap());
+            let log = Arc::new(ChangeLog::new());
             let current = Arc::new(AtomicU32::new(0));
             let old_record = Arc::new(WatchFlags::new());
             let returned = Arc::new(AtomicU32::new(0));

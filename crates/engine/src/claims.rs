@@ -107,6 +107,9 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
+    /// Bytes that one shard's table takes while nothing is filed in it.
+    pub(crate) const SHARD_BYTES: usize = size_of::<Mutex<Table>>();
+
     pub(crate) fn new(shards: usize) -> Result<Self, OutOfMemory> {
         Self::with_max(shards, COUNT_MAX)
     }

@@ -4,12 +4,14 @@ use crate::clock::{Clock, TTL_MS_MAX, Ttl};
 use crate::error::ConfigError;
 use crate::limit::{Limit, Unit};
 use crate::limits::{
-    KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES, SMALL,
+    CACHE_OVERHEAD_BYTES, KEY_BYTES_MAX, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SHARD_OVERHEAD_BYTES,
+    SMALL,
 };
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::ClassTable;
 use crate::policy::adaptation::Adaptation;
 use crate::policy::objective::Objective;
+use crate::tags::Tags;
 
 /// Values are at most this share of the budget unless configured otherwise.
 const VALUE_SHARE: u64 = 8;
@@ -36,6 +38,9 @@ const SHARD_BYTES_MIN: u64 = if SMALL { 32 * 1024 } else { 512 * 1024 };
 /// that is 3.1 bytes or 8 counters per entry. With a 32nd the mean regret (see `policy`) is 0.66 instead of
 /// 0.73, and a million entries of 121 bytes take 65 bytes beside key and value instead of 61.
 const SKETCH_SHARE: u64 = 48;
+
+/// The sketch comes in blocks of so many bytes.
+const SKETCH_BLOCK_BYTES: u64 = 64;
 
 /// How to make a [`Cache`](crate::Cache).
 #[derive(Clone, Debug)]
@@ -85,7 +90,6 @@ pub(crate) struct Layout {
     /// Bytes of the budget that are neither pages nor sketch.
     pub(crate) bookkeeping_bytes: u64,
     pub(crate) shard_bits: u32,
-    pub(crate) classes: ClassTable,
     pub(crate) key_bytes_max: usize,
     pub(crate) value_bytes_max: u64,
     pub(crate) unit: Unit,
@@ -111,16 +115,20 @@ impl Layout {
         config.limit.map_or(Ok(()), Limit::check)?;
         let page_bytes = page_bytes(budget);
         let shard_bits = Self::shard_bits(config, budget)?;
-        let sketch_bytes = (budget / SKETCH_SHARE).next_multiple_of(64);
-        let fixed = sketch_bytes + bookkeeping_bytes(budget, page_bytes, shard_bits);
-        let page_count = budget.saturating_sub(fixed) / page_bytes;
+        let sketch_bytes = (budget / SKETCH_SHARE).next_multiple_of(SKETCH_BLOCK_BYTES);
+        let fixed = bookkeeping_bytes(budget, page_bytes, shard_bits);
+        let for_pages = budget.saturating_sub(fixed + sketch_bytes);
+        let page_overhead = Allocator::PAGE_OVERHEAD_BYTES as u64;
+        let page_count = for_pages / (page_bytes + page_overhead);
+        let rest = for_pages - page_count * (page_bytes + page_overhead);
+        // What is less than a page the sketch can use, where it is a good part of it.
+        let rest = if rest * 4 >= sketch_bytes { rest } else { 0 };
         Ok(Self {
             page_bytes: page_bytes as usize,
             page_count: page_count as usize,
-            sketch_bytes: sketch_bytes as usize,
-            bookkeeping_bytes: fixed - sketch_bytes,
+            sketch_bytes: (sketch_bytes + rest / SKETCH_BLOCK_BYTES * SKETCH_BLOCK_BYTES) as usize,
+            bookkeeping_bytes: fixed + page_count * page_overhead,
             shard_bits,
-            classes: classes(budget, page_bytes),
             key_bytes_max: key_bytes_max(budget),
             value_bytes_max: Self::value_bytes_max(config, budget, page_bytes)?,
             unit: Limit::unit(config.limit),
@@ -189,7 +197,8 @@ fn page_bytes(budget: u64) -> u64 {
         .unwrap_or(PAGE_BYTES_MAX)
 }
 
-fn classes(budget: u64, page_bytes: u64) -> ClassTable {
+/// The size classes of a budget's pages.
+pub(crate) fn classes(budget: u64, page_bytes: u64) -> ClassTable {
     ClassTable::new(page_bytes as usize, (budget / page_bytes) as usize)
 }
 
@@ -198,12 +207,13 @@ fn key_bytes_max(budget: u64) -> usize {
     KEY_BYTES_MAX.min((budget / KEY_SHARE) as usize)
 }
 
-/// Heap bytes beside the region and the sketch.
+/// Heap bytes beside the region, the table of its pages and the sketch.
 fn bookkeeping_bytes(budget: u64, page_bytes: u64, shard_bits: u32) -> u64 {
-    let classes = classes(budget, page_bytes).len();
-    let pages = (budget / page_bytes) as usize;
-    let shards = SHARD_OVERHEAD_BYTES << shard_bits;
-    (Allocator::overhead_bytes(pages, classes) + shards + Adaptation::bytes(budget)) as u64
+    let classes = classes(budget, page_bytes);
+    let of_classes = Allocator::classes_overhead_bytes(classes.len(), shard_bits > 0);
+    let of_cache = CACHE_OVERHEAD_BYTES + Tags::bytes(budget) + Adaptation::bytes(budget);
+    let of_shards = SHARD_OVERHEAD_BYTES << shard_bits;
+    (of_cache + of_shards + classes.bytes() + of_classes) as u64
 }
 
 fn previous_power_of_two(n: u64) -> u64 {

@@ -8,7 +8,7 @@ use crate::changes::ChangeLog;
 use crate::claims::Claims;
 use crate::clock::{Expiry, TTL_MS_MAX, Ttl};
 use crate::common::Common;
-use crate::config::{Config, Layout};
+use crate::config::{Config, Layout, classes};
 use crate::epoch::{Epoch, ReaderSlot};
 use crate::error::{ConfigError, Error};
 use crate::fault;
@@ -17,7 +17,7 @@ use crate::heap::{self, OutOfMemory, Shared};
 use crate::index::{Index, NeedsRoom};
 use crate::limbo::{Census, Limbo};
 use crate::limit::{Bound, Limit, Unit, weight_of};
-use crate::limits::SMALL;
+use crate::limits::{CACHE_OVERHEAD_BYTES, SMALL};
 use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::record::{NewRecord, Records};
 use crate::memory::region::{HEAD_BYTES, Loc, Region};
@@ -49,6 +49,10 @@ pub(crate) struct Engine {
     maintaining: Mutex<()>,
     max_memory: u64,
 }
+
+// What is not an inline part of it: limbo's bags, the signal, a handle's slot and counts, the two lists
+// of these, and what an `Arc` has beside.
+const _: () = assert!(cfg!(shuttle) || size_of::<Engine>() + 1_152 <= CACHE_OVERHEAD_BYTES);
 
 /// Under which terms a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +92,7 @@ impl Engine {
             bytes,
         };
         let layout = Layout::of(config)?;
-        let classes = layout.classes.clone();
+        let classes = classes(config.max_memory, layout.page_bytes as u64);
         let head_bytes = layout.page_bytes.max(HEAD_BYTES);
         let region = Region::reserve(head_bytes + layout.page_count * layout.page_bytes)
             .map_err(ConfigError::Reserve)?;
@@ -96,6 +100,7 @@ impl Engine {
             Records::new(region, classes, layout.unit),
             layout.page_bytes,
             layout.page_count,
+            layout.shard_bits > 0,
         )
         .map_err(refused)?;
         let now = config.clock.now();
@@ -120,10 +125,10 @@ impl Engine {
                 sketch: Sketch::new(layout.sketch_bytes).map_err(refused)?,
                 turnover: Turnover::new(config.limit.map_or(config.max_memory, Limit::max)),
                 adaptation: Adaptation::new(config.max_memory, layout.seed).map_err(refused)?,
-                changes: ChangeLog::new().map_err(refused)?,
+                changes: ChangeLog::new(),
                 attention: Attention::new(),
                 claims: Claims::new(shard_count).map_err(refused)?,
-                tags: Tags::new().map_err(refused)?,
+                tags: Tags::new(config.max_memory).map_err(refused)?,
                 hasher: KeyHasher::new(layout.seed),
                 clock: config.clock.clone(),
                 epoch: Epoch::new(),

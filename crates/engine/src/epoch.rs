@@ -26,8 +26,9 @@ use crate::sync::{AtomicU8, AtomicU32, AtomicU64, CacheAligned, Mutex, Ordering,
 const QUIESCENT: u64 = 0;
 
 /// One reader's announcement, on cache lines of its own.
+#[repr(align(128))]
 pub(crate) struct ReaderSlot {
-    announced: CacheAligned<AtomicU64>,
+    announced: AtomicU64,
     /// 1 if the owner's last write found a record that it could have written over. A hint, the owner's
     /// alone.
     expects_overwrite: AtomicU8,
@@ -80,7 +81,7 @@ impl Epoch {
 
     pub(crate) fn register(&self) -> Result<Shared<ReaderSlot>, OutOfMemory> {
         let slot = Shared::new(ReaderSlot {
-            announced: CacheAligned(AtomicU64::new(QUIESCENT)),
+            announced: AtomicU64::new(QUIESCENT),
             expects_overwrite: AtomicU8::new(0),
             reuses_left: AtomicU8::new(0),
         })?;
@@ -108,14 +109,14 @@ impl Epoch {
     pub(crate) fn is_only_reader(&self, own: &ReaderSlot) -> bool {
         // Acquire: partner of the release in `unregister`.
         self.readers.load(Ordering::Acquire) == 1
-            && own.announced.0.load(Ordering::Relaxed) == QUIESCENT
+            && own.announced.load(Ordering::Relaxed) == QUIESCENT
     }
 
     /// Announces that `slot`'s reader is looking at shared memory until the guard is dropped.
     /// Nested pins of one slot are free and last as long as the outermost.
     #[inline(always)]
     pub(crate) fn pin<'a>(&'a self, slot: &'a ReaderSlot) -> Pin<'a> {
-        let announced = &slot.announced.0;
+        let announced = &slot.announced;
         // Only this reader writes its slot, so a relaxed load sees its own last store.
         if announced.load(Ordering::Relaxed) != QUIESCENT {
             return Pin { slot: None };
@@ -152,7 +153,7 @@ impl Epoch {
         let epoch = self.global.0.fetch_add(1, Ordering::AcqRel) + 1;
         let is_own = |slot: &Shared<ReaderSlot>| {
             own.is_some_and(|own| {
-                std::ptr::eq(own, &**slot) && slot.announced.0.load(Ordering::Relaxed) == QUIESCENT
+                std::ptr::eq(own, &**slot) && slot.announced.load(Ordering::Relaxed) == QUIESCENT
             })
         };
         fault::point();
@@ -171,7 +172,7 @@ impl Epoch {
         // scan finds ended happen before whatever the caller frees.
         slots
             .iter()
-            .map(|slot| slot.announced.0.load(Ordering::Acquire))
+            .map(|slot| slot.announced.load(Ordering::Acquire))
             .filter(|announced| *announced != QUIESCENT)
             .fold(epoch, u64::min)
     }
@@ -187,7 +188,7 @@ impl Drop for Pin<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             // Release: the pinned reads happen before a scan that sees this store.
-            slot.announced.0.store(QUIESCENT, Ordering::Release);
+            slot.announced.store(QUIESCENT, Ordering::Release);
         }
     }
 }

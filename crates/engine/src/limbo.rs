@@ -25,7 +25,7 @@ const BUDGET_SHARE: u64 = 100;
 const BYTES_MAX: u64 = 4 << 20;
 /// Bags that there is always room for. With all these waiting and no memory for more, the chains stay
 /// with their shards until some have been freed.
-const BAGS_MIN: usize = 16;
+const BAGS_MIN: usize = 4;
 /// One call frees bags until they held this many records: freeing touches memory that has grown cold,
 /// and no write may take long because much was expired or cleared at once.
 const RECORDS_PER_COLLECT: usize = 2 * CHAIN_RECORDS_MAX;

@@ -155,7 +155,7 @@ fn loom_an_l0_learns_of_a_life_that_was_cut_short() {
     const LONG: u32 = 9;
     const SHORT: u32 = 5;
     loom::model(|| {
-        let log = Arc::new(ChangeLog::new().unwrap());
+        let log = Arc::new(ChangeLog::new());
         let shared = Arc::new((WatchFlags::new(), AtomicU32::new(LONG), AtomicU32::new(0)));
         let other = {
             let shared = Arc::clone(&shared);
@@ -191,7 +191,7 @@ fn loom_an_l0_learns_of_a_life_that_was_cut_short() {
 #[test]
 fn loom_an_l0_learns_of_an_overwrite_behind_a_relocation() {
     loom::model(|| {
-        let log = Arc::new(ChangeLog::new().unwrap());
+        let log = Arc::new(ChangeLog::new());
         let records = Arc::new([WatchFlags::new(), WatchFlags::new(), WatchFlags::new()]);
         let state = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
         let writer = {
@@ -228,7 +228,7 @@ fn loom_clear_lapses_an_l0_that_watched_what_it_removed() {
     const ABSENT: u32 = 1;
     const NEW: u32 = 2;
     loom::model(|| {
-        let log = Arc::new(ChangeLog::new().unwrap());
+        let log = Arc::new(ChangeLog::new());
         let old = Arc::new(WatchFlags::new());
         let state = Arc::new((AtomicU32::new(OLD), AtomicU32::new(0)));
         let position = AtomicU64::new(log.position());

@@ -27,9 +27,11 @@ use crate::heap::{self, OutOfMemory};
 use crate::prehashed::{Prehashed, reserve_one};
 use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, lock};
 
-/// Tables of each kind. A power of two, picked by the upper bits of the hash.
+/// Tables of each kind, at most. A power of two, picked by the upper bits of the hash.
 const TABLES: usize = if cfg!(loom) { 1 } else { 16 };
-/// Hashes that a table remembers; a million in all, of each kind.
+/// One for so many bytes of the budget: a small cache has no room for what it needs no locks for.
+const TABLE_BUDGET_BYTES: u64 = 64 * 1024;
+/// Hashes that a table remembers; a million in all from 1 MiB on, of each kind.
 const COUNT_MAX: usize = (1 << 20) / TABLES;
 
 /// When each was invalidated last; 0: never.
@@ -88,13 +90,25 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
-    pub(crate) fn new() -> Result<Self, OutOfMemory> {
-        Self::with_max(COUNT_MAX)
+    pub(crate) fn new(budget: u64) -> Result<Self, OutOfMemory> {
+        Self::with_max(Self::tables(budget), COUNT_MAX)
     }
 
-    pub(crate) fn with_max(count_max: usize) -> Result<Self, OutOfMemory> {
+    /// Tables of each kind for a budget.
+    fn tables(budget: u64) -> usize {
+        let affordable = (budget / TABLE_BUDGET_BYTES).clamp(1, TABLES as u64);
+        1 << affordable.ilog2()
+    }
+
+    /// Heap bytes for a budget, as long as nothing is tagged.
+    pub(crate) fn bytes(budget: u64) -> usize {
+        2 * Self::tables(budget) * size_of::<Mutex<Table>>()
+    }
+
+    /// `count` is a power of two.
+    pub(crate) fn with_max(count: usize, count_max: usize) -> Result<Self, OutOfMemory> {
         let tables = || {
-            heap::slice(TABLES, |_| {
+            heap::slice(count, |_| {
                 Mutex::new(Table {
                     stamps: Prehashed::default(),
                     count_max,
@@ -219,7 +233,7 @@ impl Tags {
 
 fn table_of(tables: &[Mutex<Table>], hash: u64) -> &Mutex<Table> {
     // Two shifts, because a shift by 64 is undefined for a single table.
-    &tables[((hash >> 1) >> (u64::BITS - 1 - TABLES.ilog2())) as usize]
+    &tables[((hash >> 1) >> (u64::BITS - 1 - tables.len().ilog2())) as usize]
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -240,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_current_from_the_stamp_of_its_last_invalidation_on() {
-        let tags = Tags::new().unwrap();
+        let tags = Tags::new(1 << 20).unwrap();
         assert_eq!(tags.stamp(), 1);
         assert!(is_current(&tags, 5, 1));
         assert_eq!(invalidate(&tags, &[5, 6]), 2);
@@ -260,7 +274,7 @@ mod tests {
     #[test]
     fn a_forgotten_tag_counts_as_invalidated_with_the_newest_that_was_forgotten() {
         const MAX: u64 = 8;
-        let tags = Tags::with_max(MAX as usize).unwrap();
+        let tags = Tags::with_max(TABLES, MAX as usize).unwrap();
         // All in one table. The tag of hash n is invalidated at stamp n + 2.
         for hash in 0..MAX {
             invalidate(&tags, &[hash]);
@@ -284,7 +298,7 @@ mod tests {
 
     #[test]
     fn many_tags_of_one_invalidation_are_forgotten_together() {
-        let tags = Tags::with_max(8).unwrap();
+        let tags = Tags::with_max(TABLES, 8).unwrap();
         let stamp = invalidate(&tags, &(0..100).collect::<Vec<_>>());
         for hash in 0..100 {
             assert!(!is_current(&tags, hash, stamp - 1));
@@ -294,7 +308,7 @@ mod tests {
 
     #[test]
     fn only_writes_of_registered_keys_are_noted() {
-        let (tags, attention) = (Tags::new().unwrap(), Attention::new());
+        let (tags, attention) = (Tags::new(1 << 20).unwrap(), Attention::new());
         let stamp = tags.stamp();
         assert!(!tags.note_write(5));
         assert_eq!(tags.stamp(), stamp);
@@ -318,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_key_that_was_forgotten_is_not_known_to_be_unwritten_also_not_when_it_is_registered_anew() {
-        let (tags, attention) = (Tags::with_max(4).unwrap(), Attention::new());
+        let (tags, attention) = (Tags::with_max(TABLES, 4).unwrap(), Attention::new());
         for hash in 0..4 {
             tags.register(&attention, hash).unwrap();
         }

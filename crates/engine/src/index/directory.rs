@@ -31,6 +31,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    /// Bytes of the smallest.
+    pub(super) const BYTES_MIN: usize = size_of::<Line>();
+
     /// A directory of `1 << depth` references.
     pub(super) fn new(
         depth: u32,

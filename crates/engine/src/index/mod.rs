@@ -73,11 +73,14 @@ pub(crate) struct Index {
 }
 
 impl Index {
+    /// Bytes that an index and the smallest directory take beside the region.
+    pub(crate) const BYTES_MIN: usize = size_of::<Self>() + Directory::BYTES_MIN;
+
     /// An index with one small empty segment.
     pub(crate) fn new(allocator: &Allocator, variant: usize) -> Result<Self, NeedsRoom> {
         let classes = &allocator.records().classes;
         let (class, first) = (classes.index(variant), classes.index_first(variant));
-        let directory = Self::empty_directory(allocator, first, &mut Vec::new())?;
+        let directory = Self::empty_directory(allocator, (first, class), &mut Vec::new())?;
         Ok(Self {
             root: Root::new(directory),
             class,
@@ -87,10 +90,19 @@ impl Index {
 
     fn empty_directory(
         allocator: &Allocator,
-        class: Class,
+        (first, full): (Class, Class),
         made: &mut Vec<Retired>,
     ) -> Result<Directory, NeedsRoom> {
-        let segment = SegmentRef::create(allocator, class, 0, made)?;
+        let mut class = first;
+        let segment = loop {
+            match SegmentRef::create(allocator, class, 0, made) {
+                // A block of another size will do: where the cache is full its page may be the only one with room.
+                Err(NeedsRoom::Region) if class != full => {
+                    class = allocator.records().classes.index_next(class, full);
+                }
+                created => break created?,
+            }
+        };
         fault::point();
         let directory = Directory::new(0, |_| segment);
         if directory.is_err() {
@@ -325,15 +337,19 @@ impl Index {
         }
         let is_deepest = directory.depth() == depth;
         let doubled = is_deepest.then(|| directory.doubled()).transpose()?;
-        let low = SegmentRef::create(allocator, self.class, depth + 1, retired)?;
+        let is_high = |hash: u32| hash >> depth & 1 == 1;
+        let count = old.count_of(allocator, is_high);
+        let classes = &allocator.records().classes;
+        let [low_class, high_class] = [old.count(allocator) - count, count]
+            .map(|entries| classes.index_for(entries, self.class));
+        let low = SegmentRef::create(allocator, low_class, depth + 1, retired)?;
         fault::point();
         let high =
-            SegmentRef::create(allocator, self.class, depth + 1, retired).inspect_err(|_| {
+            SegmentRef::create(allocator, high_class, depth + 1, retired).inspect_err(|_| {
                 retired.pop();
                 allocator.free(low.loc());
             })?;
         fault::point();
-        let is_high = |hash: u32| hash >> depth & 1 == 1;
         old.copy_into(low, allocator, |hash| !is_high(hash));
         fault::point();
         old.copy_into(high, allocator, is_high);
@@ -355,7 +371,7 @@ impl Index {
         Ok(())
     }
 
-    /// Replaces a segment that is not of full size yet by one of twice its size: a small cache has a
+    /// Replaces a segment that is not of full size yet by one of the next size: a small cache has a
     /// small index, whose lines stay in the processor's caches.
     fn enlarge(
         &self,
@@ -406,7 +422,9 @@ impl Index {
         if heap::reserve(retired, 3).is_err() {
             return false;
         }
-        let Ok(merged) = SegmentRef::create(allocator, self.class, depth - 1, retired) else {
+        let classes = &allocator.records().classes;
+        let class = classes.index_for(together.iter().sum(), self.class);
+        let Ok(merged) = SegmentRef::create(allocator, class, depth - 1, retired) else {
             return false;
         };
         fault::point();
@@ -429,7 +447,7 @@ impl Index {
         allocator: &Allocator,
         made: &mut Vec<Retired>,
     ) -> Result<Directory, NeedsRoom> {
-        let empty = Self::empty_directory(allocator, self.first, made)?;
+        let empty = Self::empty_directory(allocator, (self.first, self.class), made)?;
         // No point until the caller has the old directory: readers still use it.
         made.retain(|block| !matches!(block, Retired::Unpublished(_)));
         Ok(self.root.swap(empty))

@@ -1,7 +1,8 @@
 //! A segment: a few hundred buckets that are split, or merged, as one.
 //!
 //! Blocks come in [`BLOCK_VARIANTS`](crate::limits::BLOCK_VARIANTS) sizes, 1 to 1.75 times the smallest; a segment's children keep
-//! its variant. Shards start with different variants, so segments fill up and split at different
+//! its variant. (In small caches there are three sizes, and a segment has the one that fits: see
+//! [`ClassTable::index_for`](crate::memory::classes::ClassTable::index_for).) Shards start with different variants, so segments fill up and split at different
 //! times: the index as a whole has an even load of about two thirds instead of swinging between a
 //! half and full, and no doubling happens everywhere at once.
 
@@ -109,6 +110,17 @@ impl SegmentRef {
                 .write_bytes(0, bytes)
         };
         Ok(Self::new(loc, bytes / size_of::<Bucket>() - 1, depth))
+    }
+
+    /// Number of entries that `wanted` accepts. Under the shard's lock.
+    pub(crate) fn count_of(self, allocator: &Allocator, wanted: impl Fn(u32) -> bool) -> usize {
+        // SAFETY: the caller holds the shard's lock, under which the segment is not freed.
+        let entries = unsafe { self.buckets(allocator) }
+            .iter()
+            .flat_map(Bucket::entries);
+        entries
+            .filter(|(_, word)| wanted(word.stored_hash()))
+            .count()
     }
 
     /// Copies the entries that `wanted` accepts into `target`, which nobody else can reach yet.

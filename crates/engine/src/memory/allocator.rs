@@ -15,9 +15,7 @@ use super::record::Records;
 use super::region::{HEAD_BYTES, HUGE_PAGE_BYTES, Loc};
 use crate::fault;
 use crate::heap::{self, OutOfMemory};
-use crate::sync::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, CacheAligned, Mutex, MutexGuard, Ordering,
-};
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// A page's class while it lies in the pool.
 pub(super) const IN_POOL: u16 = u16::MAX;
@@ -87,6 +85,34 @@ pub(crate) struct Emptying {
     pub(crate) next: usize,
 }
 
+/// One class' state and its lock, within a cache line.
+#[repr(align(32))]
+pub(super) struct ClassLock(pub(super) Mutex<ClassState>);
+
+/// The states of all classes.
+pub(super) struct ClassLocks {
+    locks: Box<[ClassLock]>,
+    /// A class' place is its number times 2^this.
+    spread: u32,
+}
+
+/// Where several threads write at once, classes lie two cache lines apart, because x86 prefetches lines in pairs.
+const SPREAD: u32 = 128usize.div_ceil(size_of::<ClassLock>()).ilog2();
+
+impl ClassLocks {
+    fn new(count: usize, is_contended: bool) -> Result<Self, OutOfMemory> {
+        let spread = if is_contended { SPREAD } else { 0 };
+        let lock = |_| ClassLock(Mutex::new(ClassState::default()));
+        let locks = heap::slice(count << spread, lock)?;
+        Ok(Self { locks, spread })
+    }
+
+    #[inline(always)]
+    pub(super) fn of(&self, class: Class) -> &Mutex<ClassState> {
+        &self.locks[(class.0 as usize) << self.spread].0
+    }
+}
+
 /// The slots of the region.
 pub(crate) struct Allocator {
     pub(super) records: Records,
@@ -94,7 +120,7 @@ pub(crate) struct Allocator {
     /// Offset of the first page.
     start: usize,
     pub(super) pages: Box<[Page]>,
-    pub(super) classes: Box<[CacheAligned<Mutex<ClassState>>]>,
+    pub(super) classes: ClassLocks,
     /// Free slots per class, a hint read without the lock.
     free_slots: Box<[AtomicUsize]>,
     pub(super) pool: Mutex<Vec<u32>>,
@@ -113,10 +139,12 @@ const TICKS_AHEAD: usize = 2;
 const AHEAD_BYTES_MAX: usize = 32 << 20;
 
 impl Allocator {
+    /// With `is_contended` several threads may want slots at the same time.
     pub(crate) fn new(
         records: Records,
         page_bytes: usize,
         page_count: usize,
+        is_contended: bool,
     ) -> Result<Self, OutOfMemory> {
         // The head holds no slots, so that its locations can be sentinels; it costs no memory
         // because it is never touched.
@@ -132,7 +160,6 @@ impl Allocator {
             prev: AtomicU32::new(0),
             next: AtomicU32::new(0),
         };
-        let class = |_| CacheAligned(Mutex::new(ClassState::default()));
         // Each page is there once: the pool never has to grow.
         let pool = heap::table(page_count, |n| Ok((page_count - 1 - n) as u32))?;
         Ok(Self {
@@ -140,7 +167,7 @@ impl Allocator {
             page_bytes,
             start,
             pages: heap::slice(page_count, page)?,
-            classes: heap::slice(class_count, class)?,
+            classes: ClassLocks::new(class_count, is_contended)?,
             free_slots: heap::slice(class_count, |_| AtomicUsize::new(0))?,
             pool: Mutex::new(pool),
             pool_len: AtomicUsize::new(page_count),
@@ -154,10 +181,13 @@ impl Allocator {
         &self.records
     }
 
-    /// Heap bytes that the book-keeping takes, to be charged to the budget.
-    pub(crate) fn overhead_bytes(page_count: usize, class_count: usize) -> usize {
-        page_count * (size_of::<Page>() + size_of::<u32>())
-            + class_count * size_of::<CacheAligned<Mutex<ClassState>>>()
+    /// Heap bytes that the book-keeping takes for each page, to be charged to the budget...
+    pub(crate) const PAGE_OVERHEAD_BYTES: usize = size_of::<Page>() + size_of::<u32>();
+
+    /// ... and for the classes.
+    pub(crate) fn classes_overhead_bytes(class_count: usize, is_contended: bool) -> usize {
+        let spread = if is_contended { SPREAD } else { 0 };
+        class_count * ((size_of::<ClassLock>() << spread) + size_of::<AtomicUsize>())
     }
 
     /// A free slot of `class`, or `None` when there is no room.
@@ -600,7 +630,7 @@ mod tests {
         let classes = ClassTable::new(page_bytes, page_count);
         let class = classes.for_record(1_000);
         let records = Records::new(region, classes, Unit::Bytes);
-        let allocator = Allocator::new(records, page_bytes, page_count).unwrap();
+        let allocator = Allocator::new(records, page_bytes, page_count, false).unwrap();
         let allocate = || allocator.allocate(class, Purpose::Entry).unwrap();
         let per_page = allocator.records().classes.slots_per_page(class);
         let slots: Vec<Loc> = (0..per_page * 2).map(|_| allocate()).collect();

@@ -27,9 +27,10 @@ pub(crate) enum Use {
 const FINE_STEP: usize = 8;
 const FINE_MAX: usize = 256;
 const STEPS_PER_DOUBLING: usize = 8;
-/// With fewer pages than these the steps double, once for each: every class in use holds a page that
-/// is half empty on average, so few pages bear few classes.
-const COARSENESS: [usize; 2] = [192, 96];
+/// With fewer pages than this the steps are twice as coarse: every class in use holds a page that is half empty on
+/// average, so few pages bear few classes. (Four times as coarse with fewer than 96 left entries of mixed sizes as much room,
+/// and took 8 % of it from those of one size.)
+const COARSE_PAGES: usize = 192;
 /// Smallest slot: a header, a short key and nothing else.
 const SLOT_MIN: usize = 40;
 /// Pages of at least this size have slots of at most an eighth of them.
@@ -40,6 +41,13 @@ pub(crate) const CHUNK_HEAD_BYTES: usize = 8;
 pub(crate) const CHUNK_ENTRY_BYTES: usize = 4;
 /// Smallest index block, in bytes; a quarter of a page if that is less.
 const INDEX_BLOCK_BYTES_MIN: usize = if SMALL { 128 } else { 1024 };
+/// Lines of an index block, and entries in one. The first line of a block has none.
+const LINE_BYTES: usize = 64;
+const SLOTS_PER_LINE: usize = 7;
+/// In caches of at most so many bytes index blocks come in three sizes, and each segment has the one that fits: they have
+/// too few segments for their loads to differ, and would lack a fifth of their entries after each doubling. In
+/// larger ones fuller buckets would cost a read of 194 instructions two more.
+const FINE_INDEX_BYTES_MAX: usize = if SMALL { 0 } else { 1 << 20 };
 /// An index block is about this part of a page.
 const INDEX_BLOCKS_PER_PAGE: usize = if SMALL { 8 } else { 16 };
 
@@ -52,6 +60,8 @@ pub(crate) struct ClassTable {
     sizes: Vec<u32>,
     slots_per_page: Vec<u32>,
     record_classes: u16,
+    /// Sizes that full index blocks come in: one, or [`BLOCK_VARIANTS`].
+    block_variants: u16,
     /// Class and its slots' bytes by size in granules, for sizes up to [`Self::DIRECT_MAX`].
     direct: Vec<(u16, u16)>,
 }
@@ -63,33 +73,31 @@ impl ClassTable {
     pub(crate) fn new(page_bytes: usize, page_count: usize) -> Self {
         let mut sizes = record_sizes(page_bytes, page_count);
         let record_classes = sizes.len() as u16;
-        let direct = (0..=Self::DIRECT_MAX / GRANULE_BYTES)
+        let direct_max = Self::DIRECT_MAX.min(slot_bytes_max(page_bytes));
+        let direct = (0..=direct_max / GRANULE_BYTES)
             .map(|granules| {
                 let class =
                     sizes.partition_point(|size| (*size as usize) < granules * GRANULE_BYTES);
-                // Small pages have no slots of that size: nobody asks for one.
-                let bytes = sizes.get(class).copied().unwrap_or(0);
-                (class as u16, bytes as u16)
+                (class as u16, sizes[class] as u16)
             })
             .collect();
         sizes.push(slot_bytes_max(page_bytes) as u32);
-        let smallest = INDEX_BLOCK_BYTES_MIN.min(page_bytes / 4);
-        let base = (page_bytes / INDEX_BLOCKS_PER_PAGE).max(smallest);
-        for quarter in 0..BLOCK_VARIANTS {
-            sizes.push((base + base * quarter / BLOCK_VARIANTS).next_multiple_of(64) as u32);
-        }
-        let mut smaller = base / 2;
-        while smaller >= smallest {
-            sizes.push(smaller as u32);
-            smaller /= 2;
-        }
+        let (blocks, block_variants) = block_sizes(page_bytes, page_count);
+        sizes.extend(blocks);
+        sizes.shrink_to_fit();
         Self {
+            block_variants,
             slot_bytes_max: slot_bytes_max(page_bytes),
             slots_per_page: sizes.iter().map(|size| page_bytes as u32 / size).collect(),
             sizes,
             record_classes,
             direct,
         }
+    }
+
+    /// Heap bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.sizes) + size_of_val(&*self.slots_per_page) + size_of_val(&*self.direct)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -126,7 +134,7 @@ impl ClassTable {
     /// The class of the index blocks of one variant, 0 to [`BLOCK_VARIANTS`] - 1.
     pub(crate) fn index(&self, variant: usize) -> Class {
         debug_assert!(variant < BLOCK_VARIANTS);
-        Class(self.record_classes + 1 + variant as u16)
+        Class(self.record_classes + 1 + variant as u16 % self.block_variants)
     }
 
     /// The class of the smallest index blocks, with which an index of that variant begins.
@@ -140,16 +148,30 @@ impl ClassTable {
     }
 
     fn first_smaller_block(&self) -> u16 {
-        self.record_classes + 1 + BLOCK_VARIANTS as u16
+        self.record_classes + 1 + self.block_variants
     }
 
-    /// The class of blocks twice as large as those of `class`, at most the variant's own.
+    /// The class of the next larger blocks than those of `class`, at most the variant's own.
     pub(crate) fn index_next(&self, class: Class, variant: Class) -> Class {
         if class.0 > self.first_smaller_block() {
             Class(class.0 - 1)
         } else {
             variant
         }
+    }
+
+    /// The class of a block for so many entries, at most the variant's own: the smallest that they leave some room in.
+    /// Where pages are large it is the variant's own whatever they are.
+    pub(crate) fn index_for(&self, entries: usize, variant: Class) -> Class {
+        if self.block_variants > 1 {
+            return variant;
+        }
+        let smaller = (self.first_smaller_block()..self.len() as u16).rev();
+        let fits = |class: &Class| {
+            let slots = (self.slot_bytes(*class) / LINE_BYTES - 1) * SLOTS_PER_LINE;
+            entries * 8 <= slots * 7
+        };
+        smaller.map(Class).find(fits).unwrap_or(variant)
     }
 
     pub(crate) fn use_of(&self, class: Class) -> Use {
@@ -208,18 +230,36 @@ fn slot_bytes_max(page_bytes: usize) -> usize {
         }
 }
 
+/// The sizes of index blocks, and how many of them are variants of full ones; the others follow in descending order.
+fn block_sizes(page_bytes: usize, page_count: usize) -> (Vec<u32>, u16) {
+    let in_lines = |bytes: usize| (bytes / LINE_BYTES * LINE_BYTES) as u32;
+    if page_bytes * page_count <= FINE_INDEX_BYTES_MAX {
+        return (
+            [2, 3, 4].map(|parts| in_lines(page_bytes / parts)).into(),
+            1,
+        );
+    }
+    let smallest = INDEX_BLOCK_BYTES_MIN.min(page_bytes / 4);
+    let base = (page_bytes / INDEX_BLOCKS_PER_PAGE).max(smallest);
+    let variant = |quarter| in_lines(base + base * quarter / BLOCK_VARIANTS + LINE_BYTES - 1);
+    let mut sizes: Vec<u32> = (0..BLOCK_VARIANTS).map(variant).collect();
+    let smaller = std::iter::successors(Some(base / 2), |bytes| Some(bytes / 2));
+    sizes.extend(smaller.take_while(|bytes| *bytes >= smallest).map(in_lines));
+    (sizes, BLOCK_VARIANTS as u16)
+}
+
 fn record_sizes(page_bytes: usize, page_count: usize) -> Vec<u32> {
-    let coarseness = COARSENESS
-        .iter()
-        .filter(|pages| page_count < **pages)
-        .count();
+    let coarseness = u32::from(page_count < COARSE_PAGES);
     let largest = slot_bytes_max(page_bytes);
     let mut slots = page_bytes / SLOT_MIN;
     let mut sizes: Vec<u32> = Vec::new();
     loop {
         // A slot may grow into what would be left over at the page's end.
         let size = (page_bytes / slots / GRANULE_BYTES * GRANULE_BYTES).min(largest);
-        sizes.push(size as u32);
+        // Rounded down to granules, two numbers of slots may come to the same size.
+        if sizes.last() != Some(&(size as u32)) {
+            sizes.push(size as u32);
+        }
         if size == largest {
             return sizes;
         }

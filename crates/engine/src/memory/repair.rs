@@ -13,7 +13,7 @@ use crate::sync::{MutexGuard, Ordering};
 impl Allocator {
     #[inline]
     pub(super) fn lock_class(&self, class: Class) -> MutexGuard<'_, ClassState> {
-        match self.classes[class.0 as usize].0.lock() {
+        match self.classes.of(class).lock() {
             Ok(state) => state,
             Err(poisoned) => self.take_over_class(class, poisoned.into_inner()),
         }
@@ -56,7 +56,7 @@ impl Allocator {
             }
         }
         self.note_free_slots(&state, class);
-        self.classes[class.0 as usize].0.clear_poison();
+        self.classes.of(class).clear_poison();
         state
     }
 

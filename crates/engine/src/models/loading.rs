@@ -35,7 +35,7 @@ impl World {
         Arc::new(Self {
             attention: Attention::new(),
             claims: Claims::new(1).unwrap(),
-            tags: Tags::with_max(tags_max).unwrap(),
+            tags: Tags::with_max(1, tags_max).unwrap(),
             source: AtomicU32::new(OLD),
             entry: Mutex::new(None),
             index: AtomicU32::new(OLD),

@@ -107,7 +107,8 @@ fn new_cache(budget: u64) -> Result<(Cache, Handle), ConfigError> {
     begin(plan(Plan::COUNT_ALL));
     let cache = under_plan(|| Cache::new(config.clone()))?;
     let tables = outcome().asked;
-    assert!(tables > 0, "{budget}");
+    // The smallest caches have none that is as large.
+    assert!(tables > 0 || budget < 256 << 10, "{budget}");
     for nth in 1..=tables {
         begin(plan(Plan::only(nth)));
         let refused = under_plan(|| Cache::new(config.clone()));

@@ -256,9 +256,12 @@ impl World {
 
     /// Nothing is held on to.
     pub(crate) fn check_empty(mut self) {
-        self.apply(Operation::Clear).unwrap();
-        self.others.clear();
-        self.cache.maintain();
+        // Where the cache was full, the first makes do with what block there was for its empty index.
+        for _ in 0..2 {
+            self.apply(Operation::Clear).unwrap();
+            self.others.clear();
+            self.cache.maintain();
+        }
         self.check_all();
         let stats = self.cache.stats();
         assert_eq!((stats.entries, stats.memory_retired), (0, 0));

@@ -1,0 +1,120 @@
+//! Small caches: what they take of the process's heap is charged to the budget, and what is left holds as many entries
+//! as it should. `-- --nocapture` prints the account of each.
+
+#![cfg(target_os = "linux")]
+
+use nearcache_engine::{Cache, Clock, Config, Ttl};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+std::thread_local! {
+    static HEAP_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, with an account of what this thread has of it.
+struct Counting;
+
+// SAFETY: everything is passed on to the system's allocator unchanged; counting neither allocates nor
+// panics (the cell needs no initialising and has no destructor).
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HEAP_BYTES.set(HEAP_BYTES.get().wrapping_add(layout.size()));
+        // SAFETY: the caller's promises are the ones that it needs.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HEAP_BYTES.set(HEAP_BYTES.get().wrapping_sub(layout.size()));
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn config(budget: u64) -> Config {
+    Config {
+        clock: Clock::manual().0,
+        seed: Some(1),
+        ..Config::new(budget)
+    }
+}
+
+#[test]
+fn what_a_new_cache_and_a_handle_take_of_the_heap_is_charged() {
+    for (budget, shards) in [
+        (64 << 10, 1),
+        (100_000, 1),
+        (256 << 10, 1),
+        (1 << 20, 1),
+        (1 << 20, 2),
+        (4 << 20, 8),
+        (64 << 20, 64),
+    ] {
+        let config = Config {
+            shards: Some(shards),
+            ..config(budget)
+        };
+        let before = HEAP_BYTES.get();
+        let cache = Cache::new(config).unwrap();
+        let _handle = cache.handle();
+        let taken = (HEAP_BYTES.get() - before) as u64;
+        let stats = cache.stats();
+        let charged = stats.memory_used - stats.memory_index;
+        println!("{budget} bytes, {shards} shards: {taken} of the heap, {charged} charged");
+        assert!(
+            taken <= charged,
+            "{budget}: {taken} taken, {charged} charged"
+        );
+    }
+}
+
+/// Entries that a cache holds in the end, if it is read through by a uniform choice of keys of which it holds few.
+fn entries_in_steady_state(budget: u64, value_bytes: std::ops::RangeInclusive<usize>) -> u64 {
+    let cache = Cache::new(Config {
+        shards: Some(1),
+        ..config(budget)
+    });
+    let cache = cache.unwrap();
+    let handle = cache.handle();
+    let (least, most) = (*value_bytes.start(), *value_bytes.end());
+    let entries = budget / (least + most + 100) as u64 * 2;
+    let value = vec![1; most];
+    let mut random = 88_172_645_463_325_252u64;
+    for _ in 0..20 * entries {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let key = (random % (10 * entries)).to_le_bytes();
+        if handle.get(&key, |_| ()).is_none() {
+            let len = least + (random >> 32) as usize % (most - least + 1);
+            handle.set(&key, &value[..len], 0, Ttl::Forever).unwrap();
+        }
+    }
+    cache.validate().unwrap();
+    let stats = cache.stats();
+    let per_entry = budget / stats.entries;
+    println!("{budget} bytes, values of {value_bytes:?}: {per_entry} bytes per entry, {stats:?}");
+    assert!(stats.memory_used <= budget);
+    stats.entries
+}
+
+#[test]
+fn caches_of_every_size_hold_as_many_entries_as_they_should() {
+    // Budgets in KiB, and what they hold of 100 bytes, of 300, and of 10 to 1,000, with keys of 8. A little is granted.
+    for (kib, least) in [
+        (64, [285, 105, 85]),
+        (96, [455, 170, 155]),
+        (128, [645, 245, 230]),
+        (256, [1_370, 580, 345]),
+        (512, [2_920, 1_230, 730]),
+        (1_024, [5_950, 2_500, 1_520]),
+        (4_096, [23_700, 10_500, 6_350]),
+    ] {
+        for (values, least) in [100..=100, 300..=300, 10..=1_000].into_iter().zip(least) {
+            let entries = entries_in_steady_state(kib << 10, values.clone());
+            assert!(entries >= least, "{kib} KiB, {values:?}: {entries} entries");
+        }
+    }
+}
