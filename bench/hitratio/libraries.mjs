@@ -1,6 +1,6 @@
 // nearcache beside the caches that people use, as they are: moka and quick_cache (bench/compare), lru-cache, and Caffeine
 // from Maven Central where Java is installed. Each is replayed with as many entries as nearcache, and with as many as
-// fit into nearcache's memory with values of 100 bytes; what an entry of each takes is measured first.
+// fit into nearcache's memory with values of 100 bytes; what caches of each take at which sizes is measured first.
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,22 +11,23 @@ import { ROOT, run } from "../../scripts/lib/run.mjs";
 
 const CAFFEINE = "3.2.3";
 const CACHE_FOLDER = join(ROOT, "node_modules/.cache/bench-hitratio");
-/** Entries with which what one takes is measured. */
-const MEASURED_ENTRIES = 500_000;
+/** Capacities at which it is measured what a cache takes: four in each doubling, since tables double. */
+const MEASURED = Array.from({ length: 54 }, (_, at) => 2 ** (5 + Math.floor(at / 4)) * (1 + (at % 4) / 4));
 /** Bytes of nearcache's budget that an entry takes: what `nearcache size` says for 8-byte keys and 100-byte values. */
 const NEARCACHE_BYTES = 162;
 const execute = promisify(execFile);
 
 /**
- * Replays object-count cells. Resolves to `{ bytes: { [library]: number }, rows }`, a row being `{ trace, fraction,
- * library, atEntries, atMemory }` in percent. What is not installed is said and left out.
+ * Replays object-count cells. Resolves to `{ bytes: { [library]: [{ capacity, bytes }] }, rows }`, a row being `{ trace,
+ * fraction, library, atEntries, atMemory }` in percent. What is not installed is said and left out.
  */
 export async function compareLibraries(program, cells, onDone) {
   const libraries = findLibraries();
-  const bytes = { nearcache: NEARCACHE_BYTES };
+  const bytes = {};
   for (const [name, command] of Object.entries(libraries)) {
-    bytes[name] = Number(await output(command, ["--bytes", String(MEASURED_ENTRIES)]));
-    console.log(`${name}: ${bytes[name]} bytes per entry`);
+    bytes[name] = await measure(command);
+    const per = ({ capacity, bytes: all }) => `${(all / capacity).toFixed(0)} at ${capacity}`;
+    console.log(`${name}: bytes per entry ${bytes[name].filter((_, at) => at % 8 === 0).map(per)}`);
   }
   const folder = mkdtempSync(join(tmpdir(), "nearcache-hitratio-"));
   try {
@@ -51,7 +52,7 @@ function byTrace(cells) {
 
 async function compareOne(program, libraries, bytes, cells, keys) {
   writeFileSync(keys, keysOf(cells[0].file));
-  const budgets = cells.map(({ capacity }) => Math.max(65_536, capacity * bytes.nearcache));
+  const budgets = cells.map(({ capacity }) => Math.max(65_536, capacity * NEARCACHE_BYTES));
   const own = async (option, sizes) => {
     const text = await output([program, cells[0].file, option, sizes.join(","), "--json"], []);
     return text
@@ -74,7 +75,7 @@ async function compareOne(program, libraries, bytes, cells, keys) {
     entries[name] = await ratios(command, capacities);
     memory[name] = await ratios(
       command,
-      budgets.map((budget) => Math.max(1, Math.floor(budget / bytes[name]))),
+      budgets.map((budget) => entriesIn(budget, bytes[name])),
     );
   }
   return cells.flatMap(({ trace, fraction, capacity }, at) =>
@@ -138,6 +139,28 @@ function findCaffeine() {
     return undefined;
   }
   return jar;
+}
+
+/** What a cache takes that is full, and whose entries have been replaced for a while, at each of the capacities. */
+async function measure(command) {
+  const all = [];
+  for (const capacity of MEASURED) {
+    // A process for each: what one has given back, the next would use again unnoticed.
+    all.push(JSON.parse(await output(command, ["--bytes", String(capacity)])));
+  }
+  return all;
+}
+
+/** The largest capacity whose cache fits into a budget, between two measured ones by the line that joins them. */
+export function entriesIn(budget, measured) {
+  const above = measured.findIndex(({ bytes }) => bytes > budget);
+  if (above === 0) {
+    return Math.max(1, Math.floor((measured[0].capacity * budget) / measured[0].bytes));
+  }
+  const at = above < 0 ? measured.length - 1 : above;
+  const [low, high] = [measured[at - 1], measured[at]];
+  const share = (budget - low.bytes) / (high.bytes - low.bytes);
+  return Math.floor(low.capacity + share * (high.capacity - low.capacity));
 }
 
 async function output([command, ...before], args) {

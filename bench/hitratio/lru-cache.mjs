@@ -1,13 +1,17 @@
-// Hit ratios of lru-cache on a trace, and what an entry of it takes; the same command line as bench/compare's `hitratio`.
-//   node --expose-gc lru-cache.mjs (KEYS N,N,... | --bytes ENTRIES)
+// Hit ratios of lru-cache on a trace, and what a cache of it takes; the same command line as bench/compare's `hitratio`.
+//   node --expose-gc lru-cache.mjs (KEYS | --bytes) N,N,...
 import { readFileSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 
-const VALUE_BYTES = 100;
+const FILLER = "x".repeat(90);
+// As in bench/compare's `hitratio`.
+const MEASURED_ENTRIES = 100_000;
+const REQUESTS_PER_ENTRY = 6;
+const KEYS_PER_ENTRY = 4;
 const [what, numbers] = process.argv.slice(2);
 
 if (what === "--bytes") {
-  measure(Number(numbers));
+  numbers.split(",").map(Number).forEach(measure);
 } else {
   replay(readKeys(what), numbers.split(",").map(Number));
 }
@@ -33,19 +37,39 @@ function replay(keys, capacities) {
   }
 }
 
-function measure(entries) {
-  const filler = "x".repeat(VALUE_BYTES - 10);
-  globalThis.gc();
-  const before = process.memoryUsage().rss;
-  const cache = new LRUCache({ max: entries });
-  for (let key = 0; key < entries; key += 1) {
-    // Flat, as a value that came from the network would be.
-    cache.set(key, Buffer.from(filler + String(key).padStart(10)).toString("latin1"));
+/** Bytes of one cache that is full, and whose entries have been replaced for a while; small ones many at a time. */
+function measure(capacity) {
+  const caches = Array.from({ length: Math.max(1, Math.floor(MEASURED_ENTRIES / capacity)) });
+  for (let at = 0; at < caches.length; at += 1) {
+    caches[at] = full(capacity);
   }
-  globalThis.gc();
-  const after = process.memoryUsage().rss;
-  if (cache.size !== entries) {
-    throw new Error(`${cache.size} left`);
+  const withThem = usedBytes();
+  caches.fill(undefined);
+  const bytes = Math.round((withThem - usedBytes()) / caches.length);
+  console.log(JSON.stringify({ capacity, bytes }));
+}
+
+function full(capacity) {
+  const cache = new LRUCache({ max: capacity });
+  let random = 1;
+  for (let request = 0; request < REQUESTS_PER_ENTRY * capacity; request += 1) {
+    // xorshift32
+    random ^= random << 13;
+    random ^= random >>> 17;
+    random ^= random << 5;
+    const key = (random >>> 0) % (KEYS_PER_ENTRY * capacity);
+    if (cache.get(key) === undefined) {
+      // Flat, as a value that came from the network would be.
+      cache.set(key, Buffer.from(FILLER + String(key).padStart(10)).toString("latin1"));
+    }
   }
-  console.log(((after - before) / entries).toFixed(1));
+  return cache;
+}
+
+/** What is reachable, and what typed arrays have beside the heap: not what the heap has taken from the system. */
+function usedBytes() {
+  globalThis.gc();
+  globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }

@@ -32,9 +32,16 @@ export function cellTable(cells, ratio, percentOf) {
   return table(["trace", "size", "capacity", OURS, "regret", "best online", ...NAMED], rows);
 }
 
+/** Of which sizes it is shown what an entry of a library takes, fixed parts included. */
+const SHOWN_CAPACITIES = [256, 4096, 131_072];
+
 /** The comparison with libraries: of each, by how much nearcache hits more, and the rows themselves. */
 export function librariesTables({ bytes, rows }) {
-  const names = Object.keys(bytes);
+  const names = [OURS, ...Object.keys(bytes)];
+  const perEntry = (name) => {
+    const shown = (bytes[name] ?? []).filter(({ capacity }) => SHOWN_CAPACITIES.includes(capacity));
+    return shown.map((one) => (one.bytes / one.capacity).toFixed(0)).join(", ");
+  };
   const cells = new Map();
   for (const row of rows) {
     const key = `${row.trace} at ${row.fraction * 100} %`;
@@ -46,11 +53,18 @@ export function librariesTables({ bytes, rows }) {
     const mean = (numbers) => points(numbers.reduce((sum, number) => sum + number, 0) / numbers.length);
     const [entries, memory] = [ahead("atEntries"), ahead("atMemory")];
     const better = memory.filter((number) => number > 0).length;
-    return [name, bytes[name], mean(entries), mean(memory), points(Math.min(...memory)), `${better} of ${all.length}`];
+    return [
+      name,
+      perEntry(name),
+      mean(entries),
+      mean(memory),
+      points(Math.min(...memory)),
+      `${better} of ${all.length}`,
+    ];
   });
   const head = [
     "library",
-    "bytes per entry",
+    `bytes per entry in caches of ${SHOWN_CAPACITIES.join(", ")}`,
     "ahead at equal entries",
     "ahead at equal memory",
     "least",
