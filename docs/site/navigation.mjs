@@ -83,6 +83,11 @@ export const navigation = [
         file: "bench/results/2026-11-26-hitratio-libraries.md",
         page: "results/hitratio-libraries.md",
       },
+      {
+        title: "Hit ratios of libraries, small sizes",
+        file: "bench/results/2026-11-26-hitratio-libraries-small.md",
+        page: "results/hitratio-libraries-small.md",
+      },
     ],
   },
 ];
