@@ -7,14 +7,14 @@ const PROCESSES = 2;
 
 /**
  * Replays `policies` in all `cells`. Resolves to a Map from cell to a Map from policy to the row that the program
- * printed. `onDone` is called with the name of every trace that is finished.
+ * printed. `onDone` is called with the name of every trace that is finished. `seed`: other than the usual one.
  */
-export async function replay(program, cells, policies, onDone) {
+export async function replay(program, cells, policies, onDone, seed) {
   const jobs = jobsOf(cells);
   const rows = new Map();
   const work = async () => {
     for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) {
-      await replayOne(program, job, policies, rows);
+      await replayOne(program, job, policies, rows, seed);
       onDone(`${job[0].trace} (${job[0].mode})`);
     }
   };
@@ -32,10 +32,13 @@ function jobsOf(cells) {
   return [...jobs.values()];
 }
 
-async function replayOne(program, cells, policies, rows) {
+async function replayOne(program, cells, policies, rows, seed) {
   const [{ file, mode }] = cells;
   const fractions = cells.map(({ fraction }) => fraction).join(",");
   const args = [file, "--mode", mode, "--fraction", fractions, "--policy", policies.join(","), "--json"];
+  if (seed !== undefined) {
+    args.push("--seed", String(seed));
+  }
   const { stdout } = await run(program, args, { maxBuffer: 64 << 20 });
   for (const line of stdout.trim().split("\n")) {
     const row = JSON.parse(line);

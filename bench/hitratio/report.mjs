@@ -19,6 +19,26 @@ export function summaryTable(title, summaries) {
   return [`### ${title}`, "", ...table(["policy", "mean regret", "worst", large, "within 1 point", "cells"], rows), ""];
 }
 
+/** The same cells with several seeds, and the mean over them. Seed 0 stands for the usual one. */
+export function seedsTable(bySeed) {
+  const mean = (field) => bySeed.reduce((sum, one) => sum + one[field], 0) / bySeed.length;
+  const fields = ["mean", "near", "worstLarge"];
+  const average = { seed: "mean", ...Object.fromEntries(fields.map((field) => [field, mean(field)])) };
+  const rows = [...bySeed, average].map((one) => [
+    one.seed,
+    points(one.mean),
+    `${(one.near * 100).toFixed(1)} %`,
+    points(one.worstLarge),
+  ]);
+  const large = `worst, ${WORST_ENTRIES_MIN} entries and more`;
+  return [
+    "### Object count, real traces: with other seeds",
+    "",
+    ...table(["seed", "mean regret", "within 1 point", large], rows),
+    "",
+  ];
+}
+
 /** Every cell as a row. `percentOf` gives our own. */
 export function cellTable(cells, ratio, percentOf) {
   const rows = cells.map((cell) => {

@@ -10,12 +10,13 @@ import { svgOf } from "./plot.mjs";
 import { bestOf, counts, ENTRIES_MIN, readReference } from "./reference.mjs";
 import { summarise } from "./regret.mjs";
 import { replay } from "./replay.mjs";
-import { cellTable, librariesTables, summaryTable } from "./report.mjs";
+import { cellTable, librariesTables, seedsTable, summaryTable } from "./report.mjs";
 
 const HELP = `npm run bench:hitratio [-- options]
   --traces DIR     the traces, with index.json and reference_open.csv; by default $NEARCACHE_TRACES or ../shared/traces
   --only A,B       these traces alone
   --policies A,B   what to replay beside nearcache (lru, fifo, sieve, ...), to check the simulators
+  --seeds N        as often again with other seeds, 1 to N: how much of a result is chance
   --libraries      moka, quick_cache, lru-cache and Caffeine as well, at equal entries and at equal memory
   --program FILE   nearcache-replay, already built
   --out PREFIX     where results go, without ending; by default bench/results/<date>-hitratio
@@ -28,6 +29,11 @@ if (cells.length === 0) {
 }
 const started = Date.now();
 const rows = await replay(options.program, cells, ["nearcache", ...options.policies], (done) => console.log(done));
+const others = [];
+for (let seed = 1; seed <= options.seeds; seed++) {
+  others.push(await replay(options.program, cells, ["nearcache"], () => undefined, seed));
+  console.log(`seed ${seed}`);
+}
 const counted = cells.filter((cell) => cell.mode === "object" && counts(cell, "hits"));
 const libraries = options.libraries ? await compareLibraries(options.program, counted, console.log) : undefined;
 report((Date.now() - started) / 1000);
@@ -35,7 +41,7 @@ report((Date.now() - started) / 1000);
 function readOptions() {
   let values;
   try {
-    const strings = ["traces", "only", "policies", "program", "out"];
+    const strings = ["traces", "only", "policies", "program", "out", "seeds"];
     const types = Object.fromEntries(strings.map((name) => [name, { type: "string" }]));
     ({ values } = parseArgs({
       options: { ...types, libraries: { type: "boolean" }, help: { type: "boolean", short: "h" } },
@@ -51,8 +57,13 @@ function readOptions() {
   if (!existsSync(join(traces, "reference_open.csv"))) {
     fail(`${traces} has no reference_open.csv: name the folder of the traces with --traces or NEARCACHE_TRACES`, 2);
   }
+  const seeds = Number(values.seeds ?? 0);
+  if (!Number.isInteger(seeds) || seeds < 0) {
+    fail(`--seeds ${values.seeds}: it is how many seeds to try, 0 or more`, 2);
+  }
   return {
     traces,
+    seeds,
     only: values.only?.split(","),
     policies: values.policies?.split(",") ?? [],
     libraries: values.libraries ?? false,
@@ -67,9 +78,9 @@ function build() {
 }
 
 /** What was measured in a cell, in percent, by policy. */
-function measured(cell, ratio) {
+function measured(cell, ratio, found = rows) {
   const field = ratio === "hits" ? "hit_ratio" : "byte_hit_ratio";
-  return new Map([...rows.get(cell)].map(([policy, row]) => [policy, row[field] * 100]));
+  return new Map([...found.get(cell)].map(([policy, row]) => [policy, row[field] * 100]));
 }
 
 function report(seconds) {
@@ -85,16 +96,26 @@ function report(seconds) {
   const summaries = parts
     .map(([title, some, ratio]) => ({ title, summaries: summarise(some, ratio, (cell) => measured(cell, ratio)) }))
     .filter((part) => part.summaries.length > 0);
+  const bySeed = summariesBySeed(of("object", true));
   const { node: _node, v8: _v8, ...machine } = describeRun();
   const tables = [
     ...summaries.flatMap((part) => summaryTable(part.title, part.summaries)),
+    ...(others.length > 0 ? seedsTable(bySeed) : []),
     ...(libraries ? librariesTables(libraries) : []),
   ];
   writeFileSync(`${options.out}.md`, markdown(machine, seconds, tables));
-  writeFileSync(`${options.out}.json`, json(machine, seconds, summaries));
+  writeFileSync(`${options.out}.json`, json(machine, seconds, summaries, bySeed));
   writeFileSync(`${options.out}.svg`, svgOf(charts()));
   console.log(`\n${tables.join("\n")}`);
   console.log(`${options.out}.{md,json,svg} hold every cell; ${seconds.toFixed(0)} s`);
+}
+
+/** The summary of object counts, of each seed: the usual one first. */
+function summariesBySeed(some) {
+  return [rows, ...others].map((found, seed) => {
+    const all = summarise(some, "hits", (cell) => measured(cell, "hits", found));
+    return { seed, ...all.find(({ policy }) => policy === "nearcache") };
+  });
 }
 
 function markdown(machine, seconds, tables) {
@@ -117,7 +138,7 @@ function markdown(machine, seconds, tables) {
   ].join("\n");
 }
 
-function json(machine, seconds, summaries) {
+function json(machine, seconds, summaries, bySeed) {
   const list = cells.map((cell) => ({
     ...{ trace: cell.trace, mode: cell.mode, fraction: cell.fraction, capacity: cell.capacity },
     best: Object.fromEntries(
@@ -127,7 +148,7 @@ function json(machine, seconds, summaries) {
       [...rows.get(cell)].map(([policy, row]) => [policy, [row.hit_ratio, row.byte_hit_ratio]]),
     ),
   }));
-  return `${JSON.stringify({ ...machine, seconds, summaries, libraries, cells: list }, null, 1)}\n`;
+  return `${JSON.stringify({ ...machine, seconds, summaries, bySeed, libraries, cells: list }, null, 1)}\n`;
 }
 
 function charts() {

@@ -594,3 +594,32 @@ fn size_of_nothing_is_bad_data() {
         "can't be written",
     );
 }
+
+#[test]
+fn a_seed_changes_what_is_left_to_chance_and_is_repeatable() {
+    let keys: String = (0..40_000u64)
+        .map(|n| {
+            format!(
+                "{}\n",
+                n.wrapping_mul(n.wrapping_mul(0x9e37_79b9)) % 3_000 % (1 + n % 2_999)
+            )
+        })
+        .collect();
+    let trace = file("seed", "trace.keys", keys.as_bytes());
+    let hits = |seed: &[&str]| {
+        let mut arguments = vec![trace.as_str(), "--entries", "200", "--json"];
+        arguments.extend(seed);
+        rows(&run(&arguments))[0]["hits"].as_u64().unwrap()
+    };
+    let with_seed = |seed: &str| hits(&["--seed", seed]);
+    assert_eq!(with_seed("1"), with_seed("1"));
+    assert_eq!(hits(&[]), hits(&[]));
+    let different: std::collections::HashSet<_> =
+        (1..6).map(|n| with_seed(&n.to_string())).collect();
+    assert!(different.len() > 1, "{different:?}");
+    fails(
+        &run(&[&trace, "--entries", "200", "--seed", "one"]),
+        2,
+        "--seed",
+    );
+}

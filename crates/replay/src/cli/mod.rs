@@ -70,6 +70,9 @@ struct ReplayArgs {
     /// Which caches
     #[arg(long, value_name = "POLICY", value_delimiter = ',', default_value = "nearcache", value_parser = options::policy)]
     policy: Vec<PolicyKind>,
+    /// Another seed for nearcache's random choices: results with several say how much is chance
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// One JSON object per line
     #[arg(long)]
     json: bool,
@@ -141,6 +144,7 @@ impl ReplayArgs {
             sizes: self.capacities.sizes(self.mode)?,
             mode: self.mode,
             value_bytes: self.value_size,
+            seed: self.seed,
         };
         let mut rows = Vec::new();
         for file in &self.files {

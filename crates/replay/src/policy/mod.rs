@@ -143,7 +143,7 @@ pub trait Policy {
     fn entries(&self) -> u64;
 }
 
-/// An empty cache.
+/// An empty cache, with the seed that all replays have.
 ///
 /// # Errors
 /// If the engine refuses the size.
@@ -151,6 +151,19 @@ pub fn open(
     kind: PolicyKind,
     capacity: Capacity,
     size: EntrySize,
+) -> Result<Box<dyn Policy>, Error> {
+    open_with_seed(kind, capacity, size, nearcache::SEED)
+}
+
+/// As [`open`], with a seed for what a cache chooses at random. Only nearcache does.
+///
+/// # Errors
+/// If the engine refuses the size.
+pub fn open_with_seed(
+    kind: PolicyKind,
+    capacity: Capacity,
+    size: EntrySize,
+    seed: u64,
 ) -> Result<Box<dyn Policy>, Error> {
     fn simulated<S: Simulator + 'static>(
         make: impl FnOnce(u64) -> S,
@@ -171,7 +184,7 @@ pub fn open(
         }));
     }
     match kind {
-        PolicyKind::Nearcache => Ok(Box::new(nearcache::Nearcache::open(capacity, size)?)),
+        PolicyKind::Nearcache => Ok(Box::new(nearcache::Nearcache::open(capacity, size, seed)?)),
         PolicyKind::Lru => simulated(lru::Lru::new, capacity, size),
         PolicyKind::Fifo => simulated(lru::Lru::first_in_first_out, capacity, size),
         PolicyKind::Sieve => simulated(sieve::Sieve::new, capacity, size),

@@ -8,7 +8,8 @@ use nearcache_engine::{
     Cache, Clock, Config, Handle, Limit, MEMORY_BYTES_MIN, ManualClock, TTL_MS_MAX, Ttl,
 };
 
-const SEED: u64 = 0x6e65_6172_6361_6368;
+/// What the engine's random choices are made from unless another is given.
+pub const SEED: u64 = 0x6e65_6172_6361_6368;
 /// Bytes of a key in the engine: the number itself.
 const KEY_BYTES: u64 = 8;
 /// What an entry takes beside key and value: its header, and its part of the index.
@@ -31,11 +32,11 @@ pub struct Nearcache {
 }
 
 impl Nearcache {
-    /// An empty cache.
+    /// An empty cache. The seed decides what it chooses at random: which keys its miniatures follow, above all.
     ///
     /// # Errors
     /// If the engine refuses the size.
-    pub fn open(capacity: Capacity, size: EntrySize) -> Result<Self, Error> {
+    pub fn open(capacity: Capacity, size: EntrySize, seed: u64) -> Result<Self, Error> {
         let (clock, manual) = Clock::manual();
         let (budget, limit) = match capacity {
             Capacity::Entries(entries) => (
@@ -51,7 +52,7 @@ impl Nearcache {
         };
         let cache = Cache::new(Config {
             shards: Some(1),
-            seed: Some(SEED),
+            seed: Some(seed),
             clock,
             limit,
             ..Config::new(budget)

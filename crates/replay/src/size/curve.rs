@@ -5,7 +5,7 @@ use super::distance::Distances;
 use super::{Options, Sample};
 use crate::error::Error;
 use crate::format::Reader;
-use crate::policy::nearcache::Nearcache;
+use crate::policy::nearcache::{Nearcache, SEED};
 use crate::policy::{Capacity, EntrySize, Policy};
 use crate::request::{KeyMap, Op, Request};
 
@@ -134,7 +134,7 @@ fn sizes(census: &Census, sample: Sample) -> Result<Vec<Size>, Error> {
         Ok(Size {
             part,
             bytes,
-            engine: Nearcache::open(capacity, entry)?,
+            engine: Nearcache::open(capacity, entry, SEED)?,
             engine_hits: 0,
             lru_hits: 0,
         })
