@@ -6,8 +6,8 @@
 //! whose life was extended is left where it is and re-filed when its old slot comes up; so is one that
 //! came into the slot of a record that was filed for an earlier time (`reuse`).
 //!
-//! Slots are lists through the records' headers, each of which ends at its sentinel: the locations below
-//! 1 + 5 * 64 are that. Guarded by the shard's lock.
+//! Slots are circular lists through the records' headers; the locations below 1 + 5 * 64 serve as
+//! their sentinels. Guarded by the shard's lock.
 
 use crate::clock::TICK_MS;
 use crate::fault;
@@ -34,8 +34,8 @@ const _: () = assert!(
 
 /// See the module's documentation.
 pub(crate) struct Wheel {
-    /// The first record of each slot, which was filed last; the slot's own sentinel when it is empty.
-    slots: Box<[u32]>,
+    /// First and last record of each slot; the slot's own sentinel when it is empty.
+    slots: Box<[(u32, u32)]>,
     /// Bit per slot of a level that holds something, so that idle time is passed over quickly.
     occupied: [u64; LEVELS],
     /// The unit that is being worked off.
@@ -63,7 +63,7 @@ fn sentinel(slot: usize) -> u32 {
 impl Wheel {
     pub(crate) fn new(now: u64) -> Result<Self, OutOfMemory> {
         Ok(Self {
-            slots: heap::slice(LEVELS * SLOTS, sentinel)?,
+            slots: heap::slice(LEVELS * SLOTS, |slot| (sentinel(slot), sentinel(slot)))?,
             occupied: [0; LEVELS],
             unit: now >> UNIT_SHIFT,
             entries: 0,
@@ -73,8 +73,8 @@ impl Wheel {
 
     /// Forgets all records.
     pub(crate) fn clear(&mut self, now: u64) {
-        for (slot, first) in self.slots.iter_mut().enumerate() {
-            *first = sentinel(slot);
+        for (slot, ends) in self.slots.iter_mut().enumerate() {
+            *ends = (sentinel(slot), sentinel(slot));
         }
         self.occupied = [0; LEVELS];
         self.unit = now >> UNIT_SHIFT;
@@ -83,7 +83,7 @@ impl Wheel {
     }
 
     /// Bytes that a wheel takes beside the records.
-    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<u32>();
+    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<(u32, u32)>();
 
     /// Files a record that expires at a tick.
     #[inline(always)]
@@ -94,14 +94,14 @@ impl Wheel {
             self.recent = (unit, self.slot_for(unit));
         }
         let slot = self.recent.1;
-        let first = self.slots[slot];
+        let last = self.slots[slot].1;
         let header = records.header(loc);
-        header.wheel.prev.store(sentinel(slot), Ordering::Relaxed);
-        header.wheel.next.store(first, Ordering::Relaxed);
+        header.wheel.prev.store(last, Ordering::Relaxed);
+        header.wheel.next.store(sentinel(slot), Ordering::Relaxed);
         fault::point();
-        Self::set_prev(records, Loc(first), loc.0);
+        self.set_next(records, Loc(last), loc.0);
         fault::point();
-        self.slots[slot] = loc.0;
+        self.slots[slot].1 = loc.0;
         fault::point();
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
         fault::point();
@@ -136,7 +136,7 @@ impl Wheel {
         fault::point();
         self.set_next(records, Loc(prev), next);
         fault::point();
-        Self::set_prev(records, Loc(next), prev);
+        self.set_prev(records, Loc(next), prev);
         fault::point();
         self.entries -= 1;
         fault::point();
@@ -157,7 +157,7 @@ impl Wheel {
             fault::point();
             self.set_next(records, Loc(prev), new.0);
             fault::point();
-            Self::set_prev(records, Loc(next), new.0);
+            self.set_prev(records, Loc(next), new.0);
         }
     }
 
@@ -195,7 +195,7 @@ impl Wheel {
         let coarsest = (self.unit.trailing_zeros() / SLOT_BITS).min(LEVELS as u32 - 1);
         (0..=coarsest).rev().find_map(|level| {
             let slot = level as usize * SLOTS + (self.unit >> (SLOT_BITS * level)) as usize % SLOTS;
-            let first = Loc(self.slots[slot]);
+            let first = Loc(self.slots[slot].0);
             (!first.is_sentinel()).then_some(first)
         })
     }
@@ -233,7 +233,7 @@ impl Wheel {
     #[inline(always)]
     fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
         if loc.is_sentinel() {
-            self.slots[loc.0 as usize - 1] = next;
+            self.slots[loc.0 as usize - 1].0 = next;
         } else {
             records
                 .header(loc)
@@ -244,8 +244,10 @@ impl Wheel {
     }
 
     #[inline(always)]
-    fn set_prev(records: &Records, loc: Loc, prev: u32) {
-        if !loc.is_sentinel() {
+    fn set_prev(&mut self, records: &Records, loc: Loc, prev: u32) {
+        if loc.is_sentinel() {
+            self.slots[loc.0 as usize - 1].1 = prev;
+        } else {
             records
                 .header(loc)
                 .wheel
@@ -257,7 +259,7 @@ impl Wheel {
     /// Checks links and marks; returns the number of filed records.
     pub(crate) fn validate(&self, records: &Records) -> Result<u64, String> {
         let mut entries = 0;
-        for (slot, first) in self.slots.iter().enumerate() {
+        for (slot, (first, last)) in self.slots.iter().enumerate() {
             let marked = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1 == 1;
             let mut cursor = Loc(*first);
             let mut prev = sentinel(slot);
@@ -283,8 +285,8 @@ impl Wheel {
                 prev = cursor.0;
                 cursor = Loc(header.wheel.next.load(Ordering::Relaxed));
             }
-            if cursor.0 != sentinel(slot) {
-                return Err(format!("wheel slot {slot} ends with {cursor:?}"));
+            if prev != *last {
+                return Err(format!("wheel slot {slot} ends with {prev}, not {last}"));
             }
         }
         if entries != self.entries {

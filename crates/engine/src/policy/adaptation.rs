@@ -559,7 +559,7 @@ mod tests {
 
     #[test]
     fn few_keys_of_a_large_cache_are_followed_and_most_of_a_small_one() {
-        for (entries, shift) in [(50, 0), (200, 1), (2_000, 4), (16_000, 4), (1 << 20, 10)] {
+        for (entries, shift) in [(50, 0), (200, 1), (2_000, 4), (16_000, 4), (1 << 20, 8)] {
             let traffic = Traffic::new(entries);
             let keys = (0..400_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
             let followed = keys
