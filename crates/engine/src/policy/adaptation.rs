@@ -19,8 +19,8 @@ use super::shadow::Shadows;
 use super::sketch::Sketch;
 use super::{
     BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEAD_MIN, RECOVERY,
-    Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN, Setting,
-    WARM_UP_DECISIONS,
+    Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN,
+    SHADOW_ENTRY_BUDGET_MIN, Setting, WARM_UP_DECISIONS,
 };
 use crate::hash::KeyHash;
 use crate::heap::OutOfMemory;
@@ -149,9 +149,10 @@ impl Adaptation {
         let affordable = (budget / BUDGET_SHARE) as usize;
         let affordable = affordable.saturating_sub(Missed::bytes(budget));
         let per_entry = Self::bytes_of(SHADOW_ENTRIES_MAX) / SHADOW_ENTRIES_MAX;
-        let mut entries = (affordable / per_entry).clamp(SHADOW_ENTRIES_MIN, SHADOW_ENTRIES_MAX);
+        let least = SHADOW_ENTRIES_MIN.min((budget / SHADOW_ENTRY_BUDGET_MIN) as usize);
+        let mut entries = (affordable / per_entry).clamp(least, SHADOW_ENTRIES_MAX);
         // Tables are as long as a power of two: per entry they may take more than in the largest shadow.
-        while entries > SHADOW_ENTRIES_MIN && Self::bytes_of(entries) > affordable {
+        while entries > least && Self::bytes_of(entries) > affordable {
             entries -= 1;
         }
         entries

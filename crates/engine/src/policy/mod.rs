@@ -151,6 +151,8 @@ pub(crate) const SAMPLES_PER_ENTRY: u64 = 5;
 pub(crate) const SHADOW_ENTRIES_MAX: usize = 4096;
 /// ... and at least, budget permitting: with 6 entries a shadow of a cache of 90 was useless.
 pub(crate) const SHADOW_ENTRIES_MIN: usize = 64;
+/// ... unless there were more than one for so many bytes of the budget: 64 KiB hold 6 % more with 40.
+pub(crate) const SHADOW_ENTRY_BUDGET_MIN: u64 = 1_600;
 /// Shadows, and what is remembered of misses, together take at most this share of the budget: 1 / this.
 pub(crate) const BUDGET_SHARE: u64 = 100;
 /// One key in 2^this is sampled at most, except where that left fewer than the fewest entries: one in
