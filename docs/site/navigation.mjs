@@ -78,16 +78,6 @@ export const navigation = [
     isFolded: true,
     pages: [
       { title: "Hit ratios", file: "bench/results/2026-11-26-hitratio.md", page: "results/hitratio.md" },
-      {
-        title: "Hit ratios of libraries",
-        file: "bench/results/2026-11-26-hitratio-libraries.md",
-        page: "results/hitratio-libraries.md",
-      },
-      {
-        title: "Hit ratios of libraries, small sizes",
-        file: "bench/results/2026-11-26-hitratio-libraries-small.md",
-        page: "results/hitratio-libraries-small.md",
-      },
     ],
   },
 ];
