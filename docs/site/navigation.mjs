@@ -76,9 +76,7 @@ export const navigation = [
   {
     text: "Tables",
     isFolded: true,
-    pages: [
-      { title: "Hit ratios", file: "bench/results/2026-11-26-hitratio.md", page: "results/hitratio.md" },
-    ],
+    pages: [{ title: "Hit ratios", file: "bench/results/2026-11-26-hitratio.md", page: "results/hitratio.md" }],
   },
 ];
 
