@@ -152,7 +152,7 @@ async function measure(command) {
 }
 
 /** The largest capacity whose cache fits into a budget, between two measured ones by the line that joins them. */
-export function entriesIn(budget, measured) {
+function entriesIn(budget, measured) {
   const above = measured.findIndex(({ bytes }) => bytes > budget);
   if (above === 0) {
     return Math.max(1, Math.floor((measured[0].capacity * budget) / measured[0].bytes));

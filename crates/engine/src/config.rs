@@ -11,6 +11,7 @@ use crate::memory::allocator::Allocator;
 use crate::memory::classes::ClassTable;
 use crate::policy::adaptation::Adaptation;
 use crate::policy::objective::Objective;
+use crate::policy::sketch;
 use crate::tags::Tags;
 
 /// Values are at most this share of the budget unless configured otherwise.
@@ -38,9 +39,6 @@ const SHARD_BYTES_MIN: u64 = if SMALL { 32 * 1024 } else { 512 * 1024 };
 /// that is 3.8 bytes or 10 counters per entry. Mean regret (see `policy`; six seeds): 0.785 with a 48th, 0.743 with a
 /// 40th, 0.731 with a 36th; each step costs a million entries half a megabyte.
 const SKETCH_SHARE: u64 = 40;
-
-/// The sketch comes in blocks of so many bytes.
-const SKETCH_BLOCK_BYTES: u64 = 64;
 
 /// How to make a [`Cache`](crate::Cache).
 #[derive(Clone, Debug)]
@@ -115,7 +113,8 @@ impl Layout {
         config.limit.map_or(Ok(()), Limit::check)?;
         let page_bytes = page_bytes(budget);
         let shard_bits = Self::shard_bits(config, budget)?;
-        let sketch_bytes = (budget / SKETCH_SHARE).next_multiple_of(SKETCH_BLOCK_BYTES);
+        const BLOCK_BYTES: u64 = sketch::BLOCK_BYTES as u64;
+        let sketch_bytes = (budget / SKETCH_SHARE).next_multiple_of(BLOCK_BYTES);
         let fixed = bookkeeping_bytes(budget, page_bytes, shard_bits);
         let for_pages = budget.saturating_sub(fixed + sketch_bytes);
         let page_overhead = Allocator::PAGE_OVERHEAD_BYTES as u64;
@@ -126,7 +125,7 @@ impl Layout {
         Ok(Self {
             page_bytes: page_bytes as usize,
             page_count: page_count as usize,
-            sketch_bytes: (sketch_bytes + rest / SKETCH_BLOCK_BYTES * SKETCH_BLOCK_BYTES) as usize,
+            sketch_bytes: (sketch_bytes + rest / BLOCK_BYTES * BLOCK_BYTES) as usize,
             bookkeeping_bytes: fixed + page_count * page_overhead,
             shard_bits,
             key_bytes_max: key_bytes_max(budget),

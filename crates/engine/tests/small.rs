@@ -3,35 +3,16 @@
 
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "calls are another test's")]
+#[path = "support/counting.rs"]
+mod counting;
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "support/rng.rs"]
+mod rng;
+
+use counting::HEAP_BYTES;
 use nearcache_engine::{Cache, Clock, Config, Ttl};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-std::thread_local! {
-    static HEAP_BYTES: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, with an account of what this thread has of it.
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator unchanged; counting neither allocates nor
-// panics (the cell needs no initialising and has no destructor).
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP_BYTES.set(HEAP_BYTES.get().wrapping_add(layout.size()));
-        // SAFETY: the caller's promises are the ones that it needs.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HEAP_BYTES.set(HEAP_BYTES.get().wrapping_sub(layout.size()));
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use rng::Rng;
 
 fn config(budget: u64) -> Config {
     Config {
@@ -59,7 +40,7 @@ fn what_a_new_cache_and_a_handle_take_of_the_heap_is_charged() {
         let before = HEAP_BYTES.get();
         let cache = Cache::new(config).unwrap();
         let _handle = cache.handle();
-        let taken = (HEAP_BYTES.get() - before) as u64;
+        let taken = HEAP_BYTES.get().wrapping_sub(before);
         let stats = cache.stats();
         let charged = stats.memory_used - stats.memory_index;
         println!("{budget} bytes, {shards} shards: {taken} of the heap, {charged} charged");
@@ -81,14 +62,11 @@ fn entries_in_steady_state(budget: u64, value_bytes: std::ops::RangeInclusive<us
     let (least, most) = (*value_bytes.start(), *value_bytes.end());
     let entries = budget / (least + most + 100) as u64 * 2;
     let value = vec![1; most];
-    let mut random = 88_172_645_463_325_252u64;
+    let mut rng = Rng::new(1);
     for _ in 0..20 * entries {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let key = (random % (10 * entries)).to_le_bytes();
+        let key = (rng.next() % (10 * entries)).to_le_bytes();
         if handle.get(&key, |_| ()).is_none() {
-            let len = least + (random >> 32) as usize % (most - least + 1);
+            let len = least + rng.below(most - least + 1);
             handle.set(&key, &value[..len], 0, Ttl::Forever).unwrap();
         }
     }

@@ -53,8 +53,8 @@ pub struct Plan {
     pub mode: Mode,
     /// Bytes of a value where the trace says none, and of all values in object mode.
     pub value_bytes: u64,
-    /// What nearcache's random choices are made from; `None`: always the same.
-    pub seed: Option<u64>,
+    /// What nearcache's random choices are made from.
+    pub seed: u64,
 }
 
 /// One cache's answers to one trace.
@@ -200,10 +200,7 @@ impl Plan {
         for (capacity, fraction) in self.capacities(survey) {
             for &kind in &self.policies {
                 cells.push(Cell {
-                    policy: match self.seed {
-                        Some(seed) => policy::open_with_seed(kind, capacity, size, seed)?,
-                        None => policy::open(kind, capacity, size)?,
-                    },
+                    policy: policy::open_with_seed(kind, capacity, size, self.seed)?,
                     row: Row {
                         trace: trace.to_owned(),
                         policy: kind,

@@ -17,7 +17,8 @@ use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const WORDS_PER_BLOCK: usize = 8;
-const BLOCK_BYTES: usize = 64;
+/// A sketch is a number of blocks of so many bytes.
+pub(crate) const BLOCK_BYTES: usize = 64;
 const COUNTER_BITS: u32 = 3;
 const COUNTERS_PER_WORD: u32 = 21;
 const ROWS: usize = 4;

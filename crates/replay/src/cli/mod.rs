@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::format::{self, Notes, Reader, Reading};
 use crate::input::{Input, is_stdin};
 use crate::policy::PolicyKind;
+use crate::policy::nearcache::SEED;
 use crate::progress::Progress;
 use crate::replay::{Mode, Plan, Row, Sizes};
 use crate::report;
@@ -71,8 +72,8 @@ struct ReplayArgs {
     #[arg(long, value_name = "POLICY", value_delimiter = ',', default_value = "nearcache", value_parser = options::policy)]
     policy: Vec<PolicyKind>,
     /// Another seed for nearcache's random choices: results with several say how much is chance
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "N", default_value_t = SEED, hide_default_value = true)]
+    seed: u64,
     /// One JSON object per line
     #[arg(long)]
     json: bool,
