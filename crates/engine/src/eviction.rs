@@ -18,9 +18,9 @@ const REFILED_MAX: usize = 32;
 
 /// What was found when the lines of the next evictions were asked for.
 pub(crate) struct Ahead {
-    window_is_over: bool,
+    pub(crate) window_is_over: bool,
     /// Likely the record whose turn it is.
-    known: Hashed,
+    pub(crate) known: Hashed,
 }
 
 impl LockedShard<'_> {
@@ -132,7 +132,7 @@ impl LockedShard<'_> {
         }
     }
 
-    fn setting(&self) -> &'static Setting {
+    pub(crate) fn setting(&self) -> &'static Setting {
         self.common.adaptation.setting()
     }
 
@@ -157,12 +157,17 @@ impl LockedShard<'_> {
             return;
         }
         // In a full cache of like sizes nearly every insert comes to here, and no further.
-        let is_within_slack = !self.window_exceeds_share_by(self.slack_of(charge))
-            && !self.state.sizes.is_mixed()
-            && !self.common.has_room();
-        if !is_within_slack {
+        if !self.window_is_within_slack(charge) {
             self.shrink_window();
         }
+    }
+
+    /// Whether a window over its share may stay as it is, given the charge of what was inserted.
+    #[inline(always)]
+    pub(crate) fn window_is_within_slack(&self, charge: u64) -> bool {
+        !self.window_exceeds_share_by(self.slack_of(charge))
+            && !self.state.sizes.is_mixed()
+            && !self.common.has_room()
     }
 
     /// By how much the window of a full cache of like sizes may exceed its share, given one entry's charge.
@@ -321,7 +326,8 @@ impl LockedShard<'_> {
     }
 
     /// Where a victim is looked for.
-    fn main_queues(&self) -> [Queue; 2] {
+    #[inline(always)]
+    pub(crate) fn main_queues(&self) -> [Queue; 2] {
         if self.setting().clears_protected {
             [Queue::Protected, Queue::Probation]
         } else {

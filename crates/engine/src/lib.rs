@@ -70,6 +70,8 @@ mod memory;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(not(loom))]
+mod newcomers;
+#[cfg(not(loom))]
 mod overwrite;
 #[cfg(not(loom))]
 mod policy;

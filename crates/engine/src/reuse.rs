@@ -15,10 +15,12 @@ use crate::error::Error;
 use crate::eviction::Ahead;
 use crate::expiry::Wheel;
 use crate::fault;
+use crate::index::Index;
 use crate::limit::{Unit, weight_of};
 use crate::memory::classes::Class;
 use crate::memory::record::NewRecord;
 use crate::memory::region::Loc;
+use crate::newcomers::Replaced;
 use crate::shard::{Condition, LockedShard, Poisoned};
 use crate::state::VERSION_MASK;
 use crate::sync::Ordering;
@@ -165,21 +167,36 @@ impl LockedShard<'_> {
         let common = self.common;
         let slot_bytes = common.allocator.records().classes.slot_bytes(class) as u64;
         // The line arrives while it is looked ahead.
-        // SAFETY: the shard's lock is held.
-        unsafe { self.index.prefetch(&common.allocator, new.hash) };
+        let home = self.index.home(&common.allocator, new.hash);
+        home.prefetch(new.hash);
         let ahead = self.look_ahead();
         // Rather that than a live entry. And where sizes are mixed the next to go is hardly ever of the right one.
         if !self.state.pending.is_empty() || self.state.sizes.is_mixed() {
             return false;
         }
-        let place = self
-            .index
-            .place_of_key(&common.allocator, new.hash, new.key);
+        let place = Index::place_of_key_at(home, &common.allocator, new.hash, new.key);
         if let Some(old) = place {
             let is_done = self.overwrite_found(old.loc, new, now);
             own.expect_overwrite(is_done);
             return is_done;
         }
+        match self.replace_unread(new, home, slot_bytes, &ahead, now) {
+            Replaced::Nothing => self.reuse_of_victim(new, slot_bytes, ahead, now),
+            Replaced::One => true,
+            Replaced::NeedsIndex => false,
+        }
+    }
+
+    /// As [`Self::reuse`], where the key has no entry.
+    #[inline(never)]
+    fn reuse_of_victim(
+        &mut self,
+        new: &NewRecord<'_>,
+        slot_bytes: u64,
+        ahead: Ahead,
+        now: u64,
+    ) -> bool {
+        let common = self.common;
         let Some(slot) = self.evict_for(new, slot_bytes, ahead, now) else {
             return false;
         };

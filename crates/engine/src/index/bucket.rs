@@ -223,6 +223,28 @@ fn next(bucket: usize, buckets: usize) -> usize {
     if bucket + 1 == buckets { 0 } else { bucket + 1 }
 }
 
+/// The slot of an entry that is there. Under the shard's lock.
+#[inline(always)]
+pub(crate) fn locate(buckets: &[Bucket], tag: u8, word: SlotWord) -> Option<Position> {
+    let bucket = home(word.stored_hash(), buckets.len());
+    let line = &buckets[bucket];
+    let candidates = Bucket::matches(line.control.load(Ordering::Relaxed), tag);
+    if candidates != 0 {
+        let slot = (candidates.trailing_zeros() / TAG_BITS) as usize;
+        if line.slots[slot].load(Ordering::Relaxed) == word.0 {
+            return Some(Position { bucket, slot });
+        }
+    }
+    locate_elsewhere(buckets, tag, word)
+}
+
+/// As [`locate`], where it is not the first with its tag in its home bucket.
+#[inline(never)]
+fn locate_elsewhere(buckets: &[Bucket], tag: u8, word: SlotWord) -> Option<Position> {
+    let found = find(buckets, word.stored_hash(), tag, |loc| loc == word.loc());
+    found.map(|(position, _)| position)
+}
+
 /// The line that a search for `stored_hash` reads first.
 #[inline(always)]
 pub(crate) fn home_bucket(buckets: &[Bucket], stored_hash: u32) -> *const Bucket {
@@ -231,7 +253,7 @@ pub(crate) fn home_bucket(buckets: &[Bucket], stored_hash: u32) -> *const Bucket
 
 /// Puts an entry into the first bucket with room, at most `reach` buckets behind its home. Under the
 /// shard's lock, and only for a key that is not there. False when there is no room.
-#[inline]
+#[inline(always)]
 pub(crate) fn insert(buckets: &[Bucket], tag: u8, word: SlotWord, reach: usize) -> bool {
     let home = home(word.stored_hash(), buckets.len());
     let control = buckets[home].control.load(Ordering::Relaxed);

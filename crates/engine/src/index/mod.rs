@@ -47,6 +47,21 @@ pub(crate) struct Place {
     pub(crate) loc: Loc,
 }
 
+/// The segment where a hash's entries are. Valid for one hold of the shard's lock, until segments are split or merged.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    segment: SegmentRef,
+    buckets: &'a [Bucket],
+}
+
+impl Home<'_> {
+    /// Asks for the cache line that a look-up of `hash` will read.
+    #[inline(always)]
+    pub(crate) fn prefetch(self, hash: KeyHash) {
+        prefetch_line(bucket::home_bucket(self.buckets, hash.stored()).cast());
+    }
+}
+
 /// The index can't grow, and has not changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NeedsRoom {
@@ -195,36 +210,32 @@ impl Index {
         prefetch_line(bucket::home_bucket(buckets, hash.stored()).cast());
     }
 
-    /// The place of the record that `is_it` accepts. Under the shard's lock.
+    /// Where a hash's entries are. Under the shard's lock.
     #[inline(always)]
-    fn place_by(
-        &self,
-        allocator: &Allocator,
-        hash: KeyHash,
-        is_it: impl Fn(Loc) -> bool + Copy,
-    ) -> Option<Place> {
+    pub(crate) fn home<'a>(&self, allocator: &'a Allocator, hash: KeyHash) -> Home<'a> {
         // SAFETY: the caller holds the shard's lock.
         let segment = unsafe { self.directory() }.segment(hash.stored());
         // SAFETY: as above.
         let buckets = unsafe { segment.buckets(allocator) };
-        // By value: what is captured stays in registers.
-        let is_match = move |found| is_it(Loc(found));
-        let (position, word) = match bucket::glance(buckets, hash.stored(), hash.tag(), is_match) {
-            Glance::Found(position, word) => (position, word),
-            Glance::Absent => return None,
-            Glance::Unclear => bucket::find(buckets, hash.stored(), hash.tag(), is_match)?,
-        };
-        Some(Place {
-            segment,
-            position,
-            loc: Loc(word.loc()),
-        })
+        Home { segment, buckets }
     }
 
     /// The place of a record that is in the index. Under the shard's lock.
     #[inline(always)]
     fn place_of(&self, allocator: &Allocator, hash: KeyHash, loc: Loc) -> Option<Place> {
-        self.place_by(allocator, hash, move |found| found == loc)
+        Self::place_at(self.home(allocator, hash), hash, loc)
+    }
+
+    /// As [`Self::place_of`], at the hash's home.
+    #[inline(always)]
+    pub(crate) fn place_at(home: Home<'_>, hash: KeyHash, loc: Loc) -> Option<Place> {
+        let word = SlotWord::new(hash.stored(), loc.0);
+        let position = bucket::locate(home.buckets, hash.tag(), word)?;
+        Some(Place {
+            segment: home.segment,
+            position,
+            loc,
+        })
     }
 
     /// The place of a key's record, expired or not. Under the shard's lock.
@@ -235,10 +246,31 @@ impl Index {
         hash: KeyHash,
         key: &[u8],
     ) -> Option<Place> {
+        Self::place_of_key_at(self.home(allocator, hash), allocator, hash, key)
+    }
+
+    /// As [`Self::place_of_key`], at the hash's home.
+    #[inline(always)]
+    pub(crate) fn place_of_key_at(
+        home: Home<'_>,
+        allocator: &Allocator,
+        hash: KeyHash,
+        key: &[u8],
+    ) -> Option<Place> {
+        let Home { segment, buckets } = home;
         let records = allocator.records();
+        // By value: what is captured stays in registers.
         // SAFETY: the caller holds the shard's lock, so what is found here stays live.
-        self.place_by(allocator, hash, move |loc| unsafe {
-            records.key_is(loc, key)
+        let is_match = move |loc| unsafe { records.key_is(Loc(loc), key) };
+        let (position, word) = match bucket::glance(buckets, hash.stored(), hash.tag(), is_match) {
+            Glance::Found(position, word) => (position, word),
+            Glance::Absent => return None,
+            Glance::Unclear => bucket::find(buckets, hash.stored(), hash.tag(), is_match)?,
+        };
+        Some(Place {
+            segment,
+            position,
+            loc: Loc(word.loc()),
         })
     }
 
@@ -269,28 +301,41 @@ impl Index {
         loc: Loc,
         retired: &mut Vec<Retired>,
     ) -> Result<(), NeedsRoom> {
-        let word = SlotWord::new(hash.stored(), loc.0);
         loop {
-            // SAFETY: the caller holds the shard's lock.
-            let segment = unsafe { self.directory() }.segment(hash.stored());
-            // SAFETY: as above.
-            let buckets = unsafe { segment.buckets(allocator) };
-            // A segment that can't be split any further is filled to the brim.
-            let reach = if segment.depth() < DEPTH_MAX {
-                REACH
-            } else {
-                usize::MAX
-            };
-            if bucket::insert(buckets, hash.tag(), word, reach) {
-                fault::point();
-                segment.add_count(allocator, 1);
+            let home = self.home(allocator, hash);
+            if Self::insert_at(home, allocator, hash, loc) {
                 return Ok(());
             }
-            if segment.depth() == DEPTH_MAX {
+            if home.segment.depth() == DEPTH_MAX {
                 return Err(NeedsRoom::Region);
             }
             self.split(allocator, hash.stored(), retired)?;
         }
+    }
+
+    /// Adds a record whose key is not in the index at its hash's home. Under the shard's lock. False if the segment must
+    /// be split first.
+    #[inline(always)]
+    pub(crate) fn insert_at(
+        home: Home<'_>,
+        allocator: &Allocator,
+        hash: KeyHash,
+        loc: Loc,
+    ) -> bool {
+        let Home { segment, buckets } = home;
+        // A segment that can't be split any further is filled to the brim.
+        let reach = if segment.depth() < DEPTH_MAX {
+            REACH
+        } else {
+            usize::MAX
+        };
+        let word = SlotWord::new(hash.stored(), loc.0);
+        let is_inserted = bucket::insert(buckets, hash.tag(), word, reach);
+        if is_inserted {
+            fault::point();
+            segment.add_count(allocator, 1);
+        }
+        is_inserted
     }
 
     /// Removes a record. Under the shard's lock. False if it is not in the index.
@@ -302,21 +347,35 @@ impl Index {
         loc: Loc,
         retired: &mut Vec<Retired>,
     ) -> bool {
-        let Some(Place {
-            segment, position, ..
-        }) = self.place_of(allocator, hash, loc)
-        else {
+        let home = self.home(allocator, hash);
+        let Some(place) = Self::place_at(home, hash, loc) else {
             return false;
         };
-        // SAFETY: the caller holds the shard's lock.
-        bucket::remove(unsafe { segment.buckets(allocator) }, position);
-        fault::point();
-        let left = segment.add_count(allocator, -1);
-        if left * 100 < segment.capacity() * MERGE_BELOW_PERCENT / 2 && segment.depth() > 0 {
+        let left = Self::remove_at(home, allocator, place);
+        if Self::is_nearly_empty(home.segment, left) {
             // The merged one may be as empty, and nothing may be left in it to remove.
             while self.merge(allocator, hash.stored(), retired) {}
         }
         true
+    }
+
+    /// Removes what lies at a place of this home; returns how many entries are left. Under the shard's lock.
+    #[inline(always)]
+    pub(crate) fn remove_at(home: Home<'_>, allocator: &Allocator, place: Place) -> usize {
+        bucket::remove(home.buckets, place.position);
+        fault::point();
+        home.segment.add_count(allocator, -1)
+    }
+
+    /// Whether the segment might be merged if one of its entries were removed. Under the shard's lock.
+    #[inline(always)]
+    pub(crate) fn is_near_merging(home: Home<'_>, allocator: &Allocator) -> bool {
+        Self::is_nearly_empty(home.segment, home.segment.count(allocator) - 1)
+    }
+
+    #[inline(always)]
+    fn is_nearly_empty(segment: SegmentRef, entries: usize) -> bool {
+        entries * 100 < segment.capacity() * MERGE_BELOW_PERCENT / 2 && segment.depth() > 0
     }
 
     fn split(

@@ -337,15 +337,8 @@ impl Records {
         header.hits.store(chunked | far, Ordering::Relaxed);
         header.flags.reset(new.kind);
         if chunks.is_empty() {
-            let payload = self.region.at(loc).as_ptr();
-            // SAFETY: the slot holds header, key and value, and is ours alone.
-            unsafe {
-                let payload = payload.add(HEADER_BYTES);
-                payload.copy_from_nonoverlapping(new.key.as_ptr(), new.key.len());
-                payload
-                    .add(new.key.len())
-                    .copy_from_nonoverlapping(new.value.as_ptr(), new.value.len());
-            }
+            // SAFETY: as the caller promises.
+            unsafe { self.fill_short(loc, new) };
             return;
         }
         // Should the record never be published, its chunks are freed with it, whatever this slot's
@@ -353,6 +346,60 @@ impl Records {
         self.set_chunks_moved(loc, false);
         // SAFETY: as the caller promises.
         unsafe { self.fill_chunks(loc, chunks, new) };
+    }
+
+    /// # Safety
+    /// The slot holds header, key and value of the record, and is the caller's alone.
+    #[inline(always)]
+    unsafe fn fill_short(&self, loc: Loc, new: NewRecord<'_>) {
+        let start = self.region.at(loc).as_ptr();
+        // SAFETY: as the caller promises.
+        unsafe {
+            let payload = start.add(HEADER_BYTES);
+            payload.copy_from_nonoverlapping(new.key.as_ptr(), new.key.len());
+            payload
+                .add(new.key.len())
+                .copy_from_nonoverlapping(new.value.as_ptr(), new.value.len());
+        }
+    }
+
+    /// Fills the slot of a short record that occupied as much, and was not watched.
+    ///
+    /// # Safety
+    /// That record is in no index any more, nobody can be reading it, and its slot was not freed.
+    #[inline(always)]
+    pub(crate) unsafe fn refill(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
+        let header = self.header(loc);
+        header.state.reset(version);
+        header.expiry.store(new.expiry.word, Ordering::Relaxed);
+        header
+            .value_len
+            .store(new.value.len() as u32, Ordering::Relaxed);
+        header
+            .key_len
+            .store(new.key.len() as u16, Ordering::Relaxed);
+        let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
+        header.hits.store(far, Ordering::Relaxed);
+        header.flags.reset(new.kind);
+        // SAFETY: as the caller promises; what occupies as much fits.
+        unsafe { self.fill_short(loc, *new) };
+    }
+
+    /// Whether a record is a short one, was not read since a hand passed, and occupies as many bytes as the new one will.
+    #[inline(always)]
+    pub(crate) fn is_unread_and_alike(
+        &self,
+        loc: Loc,
+        new: &NewRecord<'_>,
+        slot_bytes: u64,
+    ) -> bool {
+        let header = self.header(loc);
+        let is_plain = header.hits.load(Ordering::Relaxed) & (HITS_MASK | CHUNKED) == 0;
+        let payload = self.payload_len(header);
+        // Most are exactly as long.
+        is_plain
+            && (payload == new.key.len() + new.value.len()
+                || self.classes.record_bytes(HEADER_BYTES + payload) as u64 == slot_bytes)
     }
 
     /// Bytes of the slot that a new record gets, if it is a short one.

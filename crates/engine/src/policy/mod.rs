@@ -242,6 +242,7 @@ pub(crate) const RECOVERY_LAG_MAX: f32 = 5.0;
 
 /// A small seeded generator (xorshift64*): admission must not be predictable from outside, nothing
 /// more.
+#[derive(Clone, Copy)]
 pub(crate) struct Random(u64);
 
 impl Random {

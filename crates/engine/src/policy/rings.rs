@@ -147,6 +147,42 @@ impl Rings {
         fault::point();
     }
 
+    /// A record that was taken out of the index, and is first in a ring, has become another one of the same charge: it
+    /// goes to the end.
+    #[inline(always)]
+    pub(crate) fn rotate(&mut self, records: &Records, queue: Queue, loc: Loc) {
+        self.forget_hash(loc);
+        debug_assert_eq!(self.rings[index(queue)].first, loc.0);
+        let header = records.header(loc);
+        let next = header.ring.next.load(Ordering::Relaxed);
+        if Loc(next).is_sentinel() {
+            // It is alone.
+            header.set_queue(queue);
+            return;
+        }
+        let ring = &mut self.rings[index(queue)];
+        let last = ring.last;
+        ring.first = next;
+        ring.last = loc.0;
+        fault::point();
+        records
+            .header(Loc(next))
+            .ring
+            .prev
+            .store(sentinel(queue), Ordering::Relaxed);
+        header.ring.prev.store(last, Ordering::Relaxed);
+        header.ring.next.store(sentinel(queue), Ordering::Relaxed);
+        fault::point();
+        records
+            .header(Loc(last))
+            .ring
+            .next
+            .store(loc.0, Ordering::Relaxed);
+        fault::point();
+        header.set_queue(queue);
+        fault::point();
+    }
+
     /// Puts `new` where `old` was, in the ring `queue`; each with the bytes that it occupies.
     pub(crate) fn replace(
         &mut self,
