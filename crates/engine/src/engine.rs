@@ -269,9 +269,6 @@ impl Engine {
             return Ok(is_done.then_some(hash));
         };
         let shard = self.shard_index(hash);
-        if terms != Terms::ALWAYS && !self.may_allow(hash, key, terms, now)? {
-            return Ok(None);
-        }
         let new = NewRecord {
             key,
             value,
@@ -279,14 +276,34 @@ impl Engine {
             expiry,
             hash,
         };
-        if terms == Terms::ALWAYS
-            && own.expects_overwrite()
-            && self.overwrite_in_place(&new, shard, now, own)?
-        {
+        if terms != Terms::ALWAYS {
+            return self.store_on_terms(new, terms, shard, now, own);
+        }
+        if own.expects_overwrite() && self.overwrite_in_place(new, shard, now, own)? {
             return Ok(Some(hash));
         }
-        if self.store_in_reused(&new, terms, shard, now, own)? {
+        // The constant, not the argument: what it stands for is not asked again.
+        if self.store_in_reused(&new, Terms::ALWAYS, shard, now, own)? {
             return Ok(Some(hash));
+        }
+        self.store_in_new(new, Terms::ALWAYS, shard, own)
+    }
+
+    /// As [`Self::store`], under terms that may refuse.
+    #[inline(never)]
+    fn store_on_terms(
+        &self,
+        new: NewRecord<'_>,
+        terms: Terms,
+        shard: usize,
+        now: u64,
+        own: &ReaderSlot,
+    ) -> Result<Option<KeyHash>, Error> {
+        if !self.may_allow(new.hash, new.key, terms, now)? {
+            return Ok(None);
+        }
+        if self.store_in_reused(&new, terms, shard, now, own)? {
+            return Ok(Some(new.hash));
         }
         self.store_in_new(new, terms, shard, own)
     }

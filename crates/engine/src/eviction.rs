@@ -18,9 +18,23 @@ const REFILED_MAX: usize = 32;
 
 /// What was found when the lines of the next evictions were asked for.
 pub(crate) struct Ahead {
-    pub(crate) window_is_over: bool,
+    /// By how much the window exceeds its share, in thousandths of what it counts.
+    window_excess: u64,
     /// Likely the record whose turn it is.
     pub(crate) known: Hashed,
+}
+
+impl Ahead {
+    #[inline(always)]
+    pub(crate) fn window_is_over(&self) -> bool {
+        self.window_excess > 0
+    }
+
+    /// Whether the window is over its share by no more than `slack`.
+    #[inline(always)]
+    pub(crate) fn window_is_over_within(&self, slack: u64) -> bool {
+        self.window_excess > 0 && self.window_excess <= slack * 1000
+    }
 }
 
 impl LockedShard<'_> {
@@ -68,10 +82,10 @@ impl LockedShard<'_> {
     #[inline(always)]
     pub(crate) fn look_ahead(&mut self) -> Ahead {
         let ahead = Ahead {
-            window_is_over: self.window_is_over_its_share(),
+            window_excess: self.window_excess(),
             known: self.state.rings.known(),
         };
-        if let Some(next) = self.prefetch_ahead(ahead.window_is_over) {
+        if let Some(next) = self.prefetch_ahead(ahead.window_is_over()) {
             self.state.rings.note_hash(next);
         }
         ahead
@@ -107,7 +121,7 @@ impl LockedShard<'_> {
 
     #[inline(always)]
     fn evict_once(&mut self, ahead: &Ahead, now: u64) -> u64 {
-        let is_candidate = ahead.window_is_over;
+        let is_candidate = ahead.window_is_over();
         let mut found = None;
         if is_candidate {
             found = self.hand(Queue::Window, now);
@@ -141,9 +155,15 @@ impl LockedShard<'_> {
     }
 
     fn window_exceeds_share_by(&self, excess: u64) -> bool {
+        self.window_excess() > excess * 1000
+    }
+
+    /// By how much the window exceeds its share, in thousandths of what it counts.
+    #[inline(always)]
+    fn window_excess(&self) -> u64 {
         let rings = &self.state.rings;
-        let window = rings.bytes(Queue::Window).saturating_sub(excess);
-        window * 1000 > rings.total_bytes() * self.common.adaptation.window_permille()
+        let share = rings.total_bytes() * self.common.adaptation.window_permille();
+        (rings.bytes(Queue::Window) * 1000).saturating_sub(share)
     }
 
     /// After an insertion: lets the window shrink to its share while the cache has room, so that
@@ -157,22 +177,17 @@ impl LockedShard<'_> {
             return;
         }
         // In a full cache of like sizes nearly every insert comes to here, and no further.
-        if !self.window_is_within_slack(charge) {
+        let is_within_slack = !self.window_exceeds_share_by(self.slack_of(charge))
+            && !self.state.sizes.is_mixed()
+            && !self.common.has_room();
+        if !is_within_slack {
             self.shrink_window();
         }
     }
 
-    /// Whether a window over its share may stay as it is, given the charge of what was inserted.
-    #[inline(always)]
-    pub(crate) fn window_is_within_slack(&self, charge: u64) -> bool {
-        !self.window_exceeds_share_by(self.slack_of(charge))
-            && !self.state.sizes.is_mixed()
-            && !self.common.has_room()
-    }
-
     /// By how much the window of a full cache of like sizes may exceed its share, given one entry's charge.
     #[inline(always)]
-    fn slack_of(&self, charge: u64) -> u64 {
+    pub(crate) fn slack_of(&self, charge: u64) -> u64 {
         self.slack_between_batches(charge) + charge * WINDOW_SLACK_ENTRIES
     }
 

@@ -60,6 +60,7 @@ impl LockedShard<'_> {
             return Replaced::Nothing;
         };
         let loc = loser.loc;
+        let header = records.header(loc);
         let old_home = self.index.home(allocator, loser.hash);
         // A merge would move what `home` leads to.
         if Index::is_near_merging(old_home, allocator) {
@@ -78,7 +79,7 @@ impl LockedShard<'_> {
         fault::point();
         Index::remove_at(old_home, allocator, place);
         fault::point();
-        let stays_filed = new.expiry.is_no_earlier_than(records.header(loc).expiry());
+        let stays_filed = new.expiry.is_no_earlier_than(header.expiry());
         if !stays_filed {
             self.state.wheel.unlink(records, loc);
         }
@@ -138,10 +139,11 @@ impl LockedShard<'_> {
     ) -> Option<Loser> {
         let (common, state) = (self.common, &*self.state);
         let records = common.allocator.records();
-        let may_be = ahead.window_is_over
+        // The window remains as it is, so if it had to shrink afterwards that is known, too.
+        let may_be = ahead.window_is_over_within(self.slack_of(slot_bytes))
             && common.layout.unit == Unit::Bytes
-            && state.wheel.is_idle(now)
-            && self.window_is_within_slack(slot_bytes);
+            && !common.has_room()
+            && state.wheel.is_idle(now);
         let (loc, hash) = ahead.known;
         if !may_be || state.rings.first(Queue::Window) != Some(loc) {
             return None;

@@ -27,7 +27,7 @@ impl Engine {
     /// reading it. False if nothing has changed.
     pub(crate) fn overwrite_in_place(
         &self,
-        new: &NewRecord<'_>,
+        new: NewRecord<'_>,
         shard: usize,
         now: u64,
         own: &ReaderSlot,
@@ -38,7 +38,7 @@ impl Engine {
             self.supersede_claim(new.hash);
         }
         // Under the lock, and not before: invariant 2.
-        let done = self.common.epoch.is_only_reader(own) && locked.overwrite_in_place(new, now);
+        let done = self.common.epoch.is_only_reader(own) && locked.overwrite_in_place(&new, now);
         if !done {
             own.expect_overwrite(false);
         } else if is_attended {

@@ -52,30 +52,30 @@ impl Engine {
             return Ok(false);
         };
         let class = allocator.records().classes.for_record(slot_bytes);
-        let is_full = allocator.is_exhausted(class) || self.common.excess(new) > 0;
+        let is_out_of_memory = allocator.is_exhausted(class);
+        let is_full = is_out_of_memory || self.common.excess(new) > 0;
         // A hint: it is asked again under the lock.
         let may_reuse = is_full && self.common.epoch.has_one_reader();
         // Conditions are asked where there is more time.
         if !may_reuse || terms.condition() != Condition::Always {
             return Ok(false);
         }
-        self.reuse((new, terms), class, shard, now, own)
+        // Where it is a limit that is reached, memory need not be looked for.
+        if is_out_of_memory && !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
+            return Ok(false);
+        }
+        self.reuse((new, terms), slot_bytes as u64, shard, now, own)
     }
 
     #[inline(always)]
     fn reuse(
         &self,
         (new, terms): (&NewRecord<'_>, Terms),
-        class: Class,
+        slot_bytes: u64,
         shard: usize,
         now: u64,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
-        // Where it is a limit that is reached, memory need not be looked for.
-        let is_out_of_memory = self.common.allocator.is_exhausted(class);
-        if is_out_of_memory && !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
-            return Ok(false);
-        }
         // A shard that needs repair gets it from whoever locks it in the ordinary way.
         let Some(mut locked) = self.lock_sound(shard) else {
             return Ok(false);
@@ -86,7 +86,7 @@ impl Engine {
         // What is refused here is refused once more, elsewhere.
         let stored = is_alone
             && self.allows(new.hash, terms, is_attended)
-            && locked.reuse(new, class, now, own);
+            && locked.reuse(new, slot_bytes, now, own);
         if stored && is_attended && matches!(terms, Terms::On(_)) {
             self.tell_dependents(new.hash);
         }
@@ -163,9 +163,8 @@ impl LockedShard<'_> {
     /// Stores a value over the key's old one, or in the slot of an entry that has to go. False if neither could be
     /// done; what has gone by then makes room all the same. Nobody may be reading this shard's records.
     #[inline(always)]
-    fn reuse(&mut self, new: &NewRecord<'_>, class: Class, now: u64, own: &ReaderSlot) -> bool {
+    fn reuse(&mut self, new: &NewRecord<'_>, slot_bytes: u64, now: u64, own: &ReaderSlot) -> bool {
         let common = self.common;
-        let slot_bytes = common.allocator.records().classes.slot_bytes(class) as u64;
         // The line arrives while it is looked ahead.
         let home = self.index.home(&common.allocator, new.hash);
         home.prefetch(new.hash);
@@ -176,12 +175,12 @@ impl LockedShard<'_> {
         }
         let place = Index::place_of_key_at(home, &common.allocator, new.hash, new.key);
         if let Some(old) = place {
-            let is_done = self.overwrite_found(old.loc, new, now);
+            let is_done = self.overwrite_found(old.loc, *new, now);
             own.expect_overwrite(is_done);
             return is_done;
         }
         match self.replace_unread(new, home, slot_bytes, &ahead, now) {
-            Replaced::Nothing => self.reuse_of_victim(new, slot_bytes, ahead, now),
+            Replaced::Nothing => self.reuse_of_victim(*new, slot_bytes, ahead, now),
             Replaced::One => true,
             Replaced::NeedsIndex => false,
         }
@@ -191,12 +190,12 @@ impl LockedShard<'_> {
     #[inline(never)]
     fn reuse_of_victim(
         &mut self,
-        new: &NewRecord<'_>,
+        new: NewRecord<'_>,
         slot_bytes: u64,
         ahead: Ahead,
         now: u64,
     ) -> bool {
-        let common = self.common;
+        let (common, new) = (self.common, &new);
         let Some(slot) = self.evict_for(new, slot_bytes, ahead, now) else {
             return false;
         };
@@ -215,8 +214,8 @@ impl LockedShard<'_> {
 
     /// Stores a value over the key's old one, if that has not expired and the new one fits.
     #[inline(never)]
-    fn overwrite_found(&mut self, loc: Loc, new: &NewRecord<'_>, now: u64) -> bool {
-        self.is_live(loc, now) && self.overwrite_at(loc, new, now)
+    fn overwrite_found(&mut self, loc: Loc, new: NewRecord<'_>, now: u64) -> bool {
+        self.is_live(loc, now) && self.overwrite_at(loc, &new, now)
     }
 
     /// Evicts for a new record: the slot of one that occupied as many bytes as it will, if there was one among those who

@@ -259,15 +259,36 @@ impl Index {
     ) -> Option<Place> {
         let Home { segment, buckets } = home;
         let records = allocator.records();
-        // By value: what is captured stays in registers.
-        // SAFETY: the caller holds the shard's lock, so what is found here stays live.
-        let is_match = move |loc| unsafe { records.key_is(Loc(loc), key) };
-        let (position, word) = match bucket::glance(buckets, hash.stored(), hash.tag(), is_match) {
-            Glance::Found(position, word) => (position, word),
-            Glance::Absent => return None,
-            Glance::Unclear => bucket::find(buckets, hash.stored(), hash.tag(), is_match)?,
-        };
-        Some(Place {
+        let glance = bucket::glance(buckets, hash.stored(), hash.tag(), |loc| {
+            // SAFETY: the caller holds the shard's lock, so what is found here stays live.
+            unsafe { records.key_is(Loc(loc), key) }
+        });
+        match glance {
+            Glance::Found(position, word) => Some(Place {
+                segment,
+                position,
+                loc: Loc(word.loc()),
+            }),
+            Glance::Absent => None,
+            Glance::Unclear => Self::search_key_at(home, allocator, hash, key),
+        }
+    }
+
+    /// As [`Self::place_of_key_at`], by a full search.
+    #[inline(never)]
+    fn search_key_at(
+        home: Home<'_>,
+        allocator: &Allocator,
+        hash: KeyHash,
+        key: &[u8],
+    ) -> Option<Place> {
+        let Home { segment, buckets } = home;
+        let records = allocator.records();
+        let found = bucket::find(buckets, hash.stored(), hash.tag(), |loc| {
+            // SAFETY: as in `place_of_key_at`.
+            unsafe { records.key_is(Loc(loc), key) }
+        });
+        found.map(|(position, word)| Place {
             segment,
             position,
             loc: Loc(word.loc()),

@@ -338,7 +338,7 @@ impl Records {
         header.flags.reset(new.kind);
         if chunks.is_empty() {
             // SAFETY: as the caller promises.
-            unsafe { self.fill_short(loc, new) };
+            unsafe { Self::fill_short(self.region.at(loc).as_ptr(), &new) };
             return;
         }
         // Should the record never be published, its chunks are freed with it, whatever this slot's
@@ -349,10 +349,9 @@ impl Records {
     }
 
     /// # Safety
-    /// The slot holds header, key and value of the record, and is the caller's alone.
+    /// At `start` is a slot that holds header, key and value of the record, and is the caller's alone.
     #[inline(always)]
-    unsafe fn fill_short(&self, loc: Loc, new: NewRecord<'_>) {
-        let start = self.region.at(loc).as_ptr();
+    unsafe fn fill_short(start: *mut u8, new: &NewRecord<'_>) {
         // SAFETY: as the caller promises.
         unsafe {
             let payload = start.add(HEADER_BYTES);
@@ -369,6 +368,7 @@ impl Records {
     /// That record is in no index any more, nobody can be reading it, and its slot was not freed.
     #[inline(always)]
     pub(crate) unsafe fn refill(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
+        let start = self.region.at(loc).as_ptr();
         let header = self.header(loc);
         header.state.reset(version);
         header.expiry.store(new.expiry.word, Ordering::Relaxed);
@@ -382,7 +382,7 @@ impl Records {
         header.hits.store(far, Ordering::Relaxed);
         header.flags.reset(new.kind);
         // SAFETY: as the caller promises; what occupies as much fits.
-        unsafe { self.fill_short(loc, *new) };
+        unsafe { Self::fill_short(start, new) };
     }
 
     /// Whether a record is a short one, was not read since a hand passed, and occupies as many bytes as the new one will.
