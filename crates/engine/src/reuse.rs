@@ -48,10 +48,9 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
         let allocator = &self.common.allocator;
-        let Some(slot_bytes) = allocator.records().short_slot_bytes(new) else {
+        let Some((class, slot_bytes)) = allocator.records().short_slot(new) else {
             return Ok(false);
         };
-        let class = allocator.records().classes.for_record(slot_bytes);
         let is_out_of_memory = allocator.is_exhausted(class);
         let is_full = is_out_of_memory || self.common.excess(new) > 0;
         // A hint: it is asked again under the lock.
@@ -95,7 +94,7 @@ impl Engine {
             locked.hand_over(true);
         }
         let sizes = locked.sizes_if_due();
-        drop(locked);
+        locked.unlock();
         if leaves_memory {
             // At once: nobody has to be waited for, and the next insert may be one of that size.
             self.common.collect(Some(own));

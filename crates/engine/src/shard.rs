@@ -200,6 +200,12 @@ pub(crate) struct LockedShard<'a> {
 }
 
 impl LockedShard<'_> {
+    /// Lets the lock go, in place.
+    #[inline(always)]
+    pub(crate) fn unlock(self) {
+        drop(self.state);
+    }
+
     pub(crate) fn records(&self) -> &Records {
         self.common.allocator.records()
     }
@@ -320,8 +326,17 @@ impl LockedShard<'_> {
     #[inline(always)]
     pub(crate) fn sizes_if_due(&self) -> Option<(u64, u64)> {
         let sets = self.state.counts.sets;
-        let is_due = sets & SIZES_MASK == 0 || sets <= SIZES_MASK && sets.is_power_of_two();
-        is_due.then(|| self.sizes())
+        if sets & SIZES_MASK == 0 {
+            return Some(self.sizes());
+        }
+        (sets <= SIZES_MASK)
+            .then(|| self.sizes_at_first(sets))
+            .flatten()
+    }
+
+    #[cold]
+    fn sizes_at_first(&self, sets: u64) -> Option<(u64, u64)> {
+        sets.is_power_of_two().then(|| self.sizes())
     }
 
     #[cold]

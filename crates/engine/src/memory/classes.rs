@@ -121,10 +121,22 @@ impl ClassTable {
     /// Bytes of the slot that a record of `bytes` gets.
     #[inline]
     pub(crate) fn record_bytes(&self, bytes: usize) -> usize {
+        self.record_slot(bytes).1
+    }
+
+    /// Both at once: the class for a record of `bytes`, and the bytes of its slots.
+    #[inline(always)]
+    pub(crate) fn record_slot(&self, bytes: usize) -> (Class, usize) {
         match self.direct.get(bytes.div_ceil(GRANULE_BYTES)) {
-            Some((_, slot_bytes)) => *slot_bytes as usize,
-            None => self.slot_bytes(self.for_record(bytes)),
+            Some((class, slot_bytes)) => (Class(*class), *slot_bytes as usize),
+            None => self.large_record_slot(bytes),
         }
+    }
+
+    #[inline(never)]
+    fn large_record_slot(&self, bytes: usize) -> (Class, usize) {
+        let class = self.for_record(bytes);
+        (class, self.slot_bytes(class))
     }
 
     pub(crate) fn chunk(&self) -> Class {

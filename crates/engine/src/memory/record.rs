@@ -21,7 +21,7 @@
 //! lock (of a retired one) or to the class' lock (of a free slot).
 
 use super::bytes;
-use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, ClassTable};
+use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, Class, ClassTable};
 use super::region::{Loc, Region};
 use crate::clock::Expiry;
 use crate::hash::{KeyHash, KeyHasher};
@@ -402,11 +402,11 @@ impl Records {
                 || self.classes.record_bytes(HEADER_BYTES + payload) as u64 == slot_bytes)
     }
 
-    /// Bytes of the slot that a new record gets, if it is a short one.
+    /// The class of the slot that a new record gets, and its bytes, if it is a short one.
     #[inline(always)]
-    pub(crate) fn short_slot_bytes(&self, new: &NewRecord<'_>) -> Option<usize> {
+    pub(crate) fn short_slot(&self, new: &NewRecord<'_>) -> Option<(Class, usize)> {
         let bytes = HEADER_BYTES + new.key.len() + new.value.len();
-        (bytes <= self.classes.slot_bytes_max()).then(|| self.classes.record_bytes(bytes))
+        (bytes <= self.classes.slot_bytes_max()).then(|| self.classes.record_slot(bytes))
     }
 
     /// A slot passes from a record that nobody can reach any more to the next one.
