@@ -168,7 +168,22 @@ impl Wheel {
         // Where a turn of the finest level begins coarser slots come up, too.
         self.unit >= now >> UNIT_SHIFT
             && self.occupied[0] >> slot & 1 == 0
-            && (slot != 0 || self.first_of_unit().is_none())
+            && (slot != 0 || !self.has_coarser_due())
+    }
+
+    /// Whether slots of coarser levels come up at the current unit and hold something.
+    #[inline(never)]
+    fn has_coarser_due(&self) -> bool {
+        (1..=self.coarsest_due()).any(|level| {
+            let slot = (self.unit >> (SLOT_BITS * level)) % SLOTS as u64;
+            self.occupied[level as usize] >> slot & 1 == 1
+        })
+    }
+
+    /// The coarsest level of which a slot comes up at the current unit: it does when all levels below begin a turn, so mostly
+    /// it is the finest.
+    fn coarsest_due(&self) -> u32 {
+        (self.unit.trailing_zeros() / SLOT_BITS).min(LEVELS as u32 - 1)
     }
 
     /// The next record whose slot has come up by the tick `now`. The caller unlinks it and either
@@ -191,9 +206,7 @@ impl Wheel {
 
     /// A record of the slots that come up at the current unit, coarse levels first.
     fn first_of_unit(&self) -> Option<Loc> {
-        // A slot of a level comes up when all levels below begin a turn: mostly only the finest.
-        let coarsest = (self.unit.trailing_zeros() / SLOT_BITS).min(LEVELS as u32 - 1);
-        (0..=coarsest).rev().find_map(|level| {
+        (0..=self.coarsest_due()).rev().find_map(|level| {
             let slot = level as usize * SLOTS + (self.unit >> (SLOT_BITS * level)) as usize % SLOTS;
             let first = Loc(self.slots[slot].0);
             (!first.is_sentinel()).then_some(first)
