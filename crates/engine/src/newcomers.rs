@@ -2,15 +2,15 @@
 //! window's first record was not read, contests the one at the hand of the main space, which was not either, and the new
 //! record takes the slot of the one that goes.
 //!
-//! [`evict_for`](crate::shard::LockedShard) and `publish_reused` would decide and do the same, in half as many
-//! instructions again: here it is known from the start that slot, charge and mostly the place in the wheel stay, so none
+//! [`evict_for`](crate::shard::LockedShard) and `publish_reused` would decide and do the same, in more
+//! instructions: here it is known from the start that slot, charge and mostly the place in the wheel stay, so none
 //! is given back and taken again. All is asked before anything changes; where it is otherwise nothing has happened.
 
 use crate::eviction::Ahead;
 use crate::expiry::Wheel;
 use crate::fault;
 use crate::hash::KeyHash;
-use crate::index::{Home, Index};
+use crate::index::{Home, Index, Place};
 use crate::limit::Unit;
 use crate::memory::record::{NewRecord, Queue};
 use crate::memory::region::Loc;
@@ -29,6 +29,7 @@ pub(crate) enum Replaced {
 }
 
 /// Who goes.
+#[derive(Clone, Copy)]
 struct Loser {
     loc: Loc,
     hash: KeyHash,
@@ -36,7 +37,7 @@ struct Loser {
     winner: Option<(Loc, Queue)>,
 }
 
-impl LockedShard<'_> {
+impl<'a> LockedShard<'a> {
     /// Stores a new record of a key that has none, whose home is `home`, in the slot of whoever goes of the window's first
     /// and the one that it meets, if that can be told. Nobody may be reading this shard's records.
     #[inline(always)]
@@ -48,29 +49,13 @@ impl LockedShard<'_> {
         ahead: &Ahead,
         now: u64,
     ) -> Replaced {
-        #[cfg(all(test, not(shuttle)))]
-        if tests::IN_GENERAL.get() {
-            return Replaced::Nothing;
-        }
         let common = self.common;
         let (allocator, records) = (&common.allocator, common.allocator.records());
-        // If it goes the other way, with the same numbers.
-        let mut random = self.state.random;
-        let Some(loser) = self.unread_loser(new, slot_bytes, ahead, now, &mut random) else {
+        let found = self.unread_loser_and_place(new, slot_bytes, ahead, now);
+        let Some((loser, old_home, place)) = found else {
             return Replaced::Nothing;
         };
         let loc = loser.loc;
-        let header = records.header(loc);
-        let old_home = self.index.home(allocator, loser.hash);
-        // A merge would move what `home` leads to.
-        if Index::is_near_merging(old_home, allocator) {
-            return Replaced::Nothing;
-        }
-        let Some(place) = Index::place_at(old_home, loser.hash, loc) else {
-            debug_assert!(false, "what is in a ring is in the index");
-            return Replaced::Nothing;
-        };
-        self.state.random = random;
         self.state.sizes.note_equal();
         if let Some((winner, queue)) = loser.winner {
             self.admit(winner, queue, loc, slot_bytes);
@@ -79,7 +64,7 @@ impl LockedShard<'_> {
         fault::point();
         Index::remove_at(old_home, allocator, place);
         fault::point();
-        let stays_filed = new.expiry.is_no_earlier_than(header.expiry());
+        let stays_filed = new.expiry.is_no_earlier_than(records.header(loc).expiry());
         if !stays_filed {
             self.state.wheel.unlink(records, loc);
         }
@@ -102,7 +87,7 @@ impl LockedShard<'_> {
         fault::point();
         common.turnover.note(slot_bytes, &common.sketch);
         if !Index::insert_at(home, allocator, new.hash, loc)
-            && !self.insert_by_split(new.hash, &loser, slot_bytes)
+            && !self.insert_by_split(new.hash, loser, slot_bytes)
         {
             return Replaced::NeedsIndex;
         }
@@ -124,6 +109,36 @@ impl LockedShard<'_> {
         #[cfg(all(test, not(shuttle)))]
         tests::REPLACED.set(tests::REPLACED.get() + 1);
         Replaced::One
+    }
+
+    /// Who goes, and where in the index it is; or nothing, and nothing has changed.
+    #[inline(always)]
+    fn unread_loser_and_place(
+        &mut self,
+        new: &NewRecord<'_>,
+        slot_bytes: u64,
+        ahead: &Ahead,
+        now: u64,
+    ) -> Option<(Loser, Home<'a>, Place)> {
+        #[cfg(all(test, not(shuttle)))]
+        if tests::IN_GENERAL.get() {
+            return None;
+        }
+        let common = self.common;
+        let allocator = &common.allocator;
+        // If it goes the other way, with the same numbers.
+        let mut random = self.state.random;
+        let loser = self.unread_loser(new, slot_bytes, ahead, now, &mut random)?;
+        let home = self.index.home(allocator, loser.hash);
+        // A merge would move what the new key's home leads to.
+        if Index::is_near_merging(home, allocator) {
+            return None;
+        }
+        let place = Index::place_at(home, loser.hash, loser.loc);
+        debug_assert!(place.is_some(), "what is in a ring is in the index");
+        let place = place?;
+        self.state.random = random;
+        Some((loser, home, place))
     }
 
     /// Who goes for the new record, as `evict_as` and `contest` would say, if both who contest were not read, and occupy as
@@ -218,7 +233,7 @@ impl LockedShard<'_> {
     /// Puts the new record, which lies where the loser lay, into the index after its segment was split. False if there is
     /// no room for that: then it is retired.
     #[inline(never)]
-    fn insert_by_split(&mut self, hash: KeyHash, loser: &Loser, charge: u64) -> bool {
+    fn insert_by_split(&mut self, hash: KeyHash, loser: Loser, charge: u64) -> bool {
         let (common, index, loc) = (self.common, self.index, loser.loc);
         let (allocator, records) = (&common.allocator, common.allocator.records());
         let retired = self.state.pending.index();

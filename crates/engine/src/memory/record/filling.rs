@@ -1,0 +1,133 @@
+//! Making a record in a slot.
+
+use super::{CHUNKED, FAR_EXPIRY, HEADER_BYTES, HITS_MASK, NewRecord, Records};
+use crate::memory::asan;
+use crate::memory::classes::Class;
+use crate::memory::region::Loc;
+use crate::sync::Ordering;
+
+impl Records {
+    /// Fills a slot that nobody else can reach yet, and the chunks that belong to it.
+    ///
+    /// # Safety
+    /// `loc` and `chunks` are slots that the caller has just allocated, of the classes and number
+    /// that [`Self::slot_bytes`] and [`ClassTable::chunks`] prescribe for this record.
+    pub(crate) unsafe fn fill(&self, loc: Loc, chunks: &[Loc], new: NewRecord<'_>) {
+        let header = self.header(loc);
+        header.expiry.store(new.expiry.word, Ordering::Relaxed);
+        header
+            .value_len
+            .store(new.value.len() as u32, Ordering::Relaxed);
+        header.state.reset(0);
+        header
+            .key_len
+            .store(new.key.len() as u16, Ordering::Relaxed);
+        let chunked = if chunks.is_empty() { 0 } else { CHUNKED };
+        let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
+        header.hits.store(chunked | far, Ordering::Relaxed);
+        header.flags.reset(new.kind);
+        if chunks.is_empty() {
+            // SAFETY: as the caller promises.
+            unsafe { Self::fill_short(self.region.at(loc).as_ptr(), &new) };
+            return;
+        }
+        // Should the record never be published, its chunks are freed with it, whatever this slot's
+        // last record did with its own.
+        self.set_chunks_moved(loc, false);
+        // SAFETY: as the caller promises.
+        unsafe { self.fill_chunks(loc, chunks, new) };
+    }
+
+    /// # Safety
+    /// At `start` is a slot that holds header, key and value of the record, and is the caller's alone.
+    #[inline(always)]
+    unsafe fn fill_short(start: *mut u8, new: &NewRecord<'_>) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let payload = start.add(HEADER_BYTES);
+            payload.copy_from_nonoverlapping(new.key.as_ptr(), new.key.len());
+            payload
+                .add(new.key.len())
+                .copy_from_nonoverlapping(new.value.as_ptr(), new.value.len());
+        }
+    }
+
+    /// Fills the slot of a short record that occupied as much, and was not watched.
+    ///
+    /// # Safety
+    /// That record is in no index any more, nobody can be reading it, and its slot was not freed.
+    #[inline(always)]
+    pub(crate) unsafe fn refill(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
+        let start = self.region.at(loc).as_ptr();
+        let header = self.header(loc);
+        header.state.reset(version);
+        header.expiry.store(new.expiry.word, Ordering::Relaxed);
+        header
+            .value_len
+            .store(new.value.len() as u32, Ordering::Relaxed);
+        header
+            .key_len
+            .store(new.key.len() as u16, Ordering::Relaxed);
+        let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
+        header.hits.store(far, Ordering::Relaxed);
+        header.flags.reset(new.kind);
+        // SAFETY: as the caller promises; what occupies as much fits.
+        unsafe { Self::fill_short(start, new) };
+    }
+
+    /// Whether a record is a short one, was not read since a hand passed, and occupies as many bytes as the new one will.
+    #[inline(always)]
+    pub(crate) fn is_unread_and_alike(
+        &self,
+        loc: Loc,
+        new: &NewRecord<'_>,
+        slot_bytes: u64,
+    ) -> bool {
+        let header = self.header(loc);
+        let is_plain = header.hits.load(Ordering::Relaxed) & (HITS_MASK | CHUNKED) == 0;
+        let payload = self.payload_len(header);
+        // Most are exactly as long.
+        is_plain
+            && (payload == new.key.len() + new.value.len()
+                || self.classes.record_bytes(HEADER_BYTES + payload) as u64 == slot_bytes)
+    }
+
+    /// The class of the slot that a new record gets, and its bytes, if it is a short one.
+    #[inline(always)]
+    pub(crate) fn short_slot(&self, new: &NewRecord<'_>) -> Option<(Class, usize)> {
+        let bytes = HEADER_BYTES + new.key.len() + new.value.len();
+        (bytes <= self.classes.slot_bytes_max()).then(|| self.classes.record_slot(bytes))
+    }
+
+    /// A slot passes from a record that nobody can reach any more to the next one.
+    #[inline(always)]
+    pub(crate) fn recycle(&self, loc: Loc, slot_bytes: usize) {
+        if cfg!(any(debug_assertions, nearcache_asan)) {
+            self.poison(loc, slot_bytes);
+            asan::permit(self.region.at(loc), slot_bytes);
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::fill`].
+    unsafe fn fill_chunks(&self, loc: Loc, chunks: &[Loc], new: NewRecord<'_>) {
+        for (index, chunk) in chunks.iter().enumerate() {
+            self.chunk_entry(loc, index)
+                .store(chunk.0, Ordering::Relaxed);
+            self.chunk_hash(*chunk).store(new.hash.0, Ordering::Relaxed);
+        }
+        let mut position = 0;
+        for part in [new.key, new.value] {
+            let mut rest = part;
+            while !rest.is_empty() {
+                let (destination, room) = self.payload_piece(loc, chunks.len(), position);
+                let count = rest.len().min(room);
+                // SAFETY: `payload_piece` gives the bytes from `position` to the end of its chunk
+                // (or of the slot); they belong to this record, which is ours alone.
+                unsafe { destination.copy_from_nonoverlapping(rest.as_ptr(), count) };
+                position += count;
+                rest = &rest[count..];
+            }
+        }
+    }
+}
