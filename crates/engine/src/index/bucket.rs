@@ -257,8 +257,20 @@ pub(crate) fn locate(buckets: &[Bucket], tag: u8, word: SlotWord) -> Option<Posi
 /// As [`locate`], where it is not the first with its tag in its home bucket.
 #[inline(never)]
 fn locate_elsewhere(buckets: &[Bucket], tag: u8, word: SlotWord) -> Option<Position> {
-    let found = find(buckets, word.stored_hash(), tag, |loc| loc == word.loc());
-    found.map(|(position, _)| position)
+    let mut bucket = home(word.stored_hash(), buckets.len());
+    for _ in 0..buckets.len() {
+        let line = &buckets[bucket];
+        let mut candidates = Bucket::matches(line.control.load(Ordering::Relaxed), tag);
+        while candidates != 0 {
+            let slot = (candidates.trailing_zeros() / TAG_BITS) as usize;
+            if line.slots[slot].load(Ordering::Relaxed) == word.0 {
+                return Some(Position { bucket, slot });
+            }
+            candidates &= candidates - 1;
+        }
+        bucket = next(bucket, buckets.len());
+    }
+    None
 }
 
 /// The line that a search for `stored_hash` reads first.
