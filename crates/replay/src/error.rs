@@ -9,11 +9,13 @@ pub enum Error {
     /// The command line asks for something that makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// What was asked for takes two passes, and standard input has one.
+    /// What was asked for takes two passes, and standard input or a pipe has one.
     #[error(
-        "{what} needs to read the trace twice, which standard input can't: write it to a file first"
+        "{}: {what} needs to read the trace twice, which standard input and pipes can't: write it to a file first", path.display()
     )]
     ReadTwice {
+        /// Which file.
+        path: PathBuf,
         /// What was asked for.
         what: &'static str,
     },
@@ -52,6 +54,16 @@ pub enum Error {
     Empty {
         /// Which file.
         path: PathBuf,
+    },
+    /// There are requests in the file, and none of them reads: there is no hit ratio.
+    #[error(
+        "{}: none of its {others} requests reads; where it has a column of operations (--columns op=…), those that read begin with get or read", path.display()
+    )]
+    NoReads {
+        /// Which file.
+        path: PathBuf,
+        /// Writes and deletions.
+        others: u64,
     },
     /// Neither name nor content says what the file is.
     #[error(

@@ -13,6 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const STDIN: &str = "-";
 
 const BUFFER_BYTES: usize = 256 * 1024;
+/// What is looked at to tell a format.
+const BEGINNING_BYTES: u64 = 64 * 1024;
+/// What some programs put before text, to say that it is UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An open trace, unpacked.
 pub struct Input {
@@ -31,6 +35,14 @@ pub struct Input {
 /// Whether a path means standard input.
 pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == STDIN
+}
+
+/// Whether what a path names is gone once it was read, as standard input and pipes are.
+pub fn is_stream(path: &Path) -> bool {
+    is_stdin(path)
+        || path
+            .metadata()
+            .is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
 impl Input {
@@ -91,7 +103,30 @@ impl Input {
         }
     }
 
-    /// What the unpacked bytes begin with, without taking them.
+    /// What the unpacked bytes begin with, without taking them: 64 KiB, or all that there are. A pipe may give its first
+    /// line long before the second.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn beginning(&mut self) -> Result<Vec<u8>, Error> {
+        let mut start = Vec::new();
+        let mut limited = (&mut self.reader).take(BEGINNING_BYTES);
+        let read = limited.read_to_end(&mut start);
+        read.map_err(Error::reading(&self.path))?;
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(io::Cursor::new(start.clone()).chain(rest));
+        Ok(start)
+    }
+
+    /// Passes over a mark before text.
+    pub(crate) fn pass_over_mark(&mut self) -> Result<(), Error> {
+        if self.beginning()?.starts_with(BYTE_ORDER_MARK) {
+            self.reader.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(())
+    }
+
+    /// Some unpacked bytes, without taking them; none at the end.
     ///
     /// # Errors
     /// [`Error::Read`].

@@ -11,7 +11,7 @@ use std::io::{BufRead, Read};
 /// The longest line, in bytes. What has none for so long is no text.
 const LINE_BYTES_MAX: usize = 1 << 20;
 /// The largest value that a trace may speak of, in bytes: a pebibyte. Sums stay countable.
-const SIZE_BYTES_MAX: u64 = 1 << 50;
+pub(crate) const SIZE_BYTES_MAX: u64 = 1 << 50;
 /// Bytes of a malformed line that a message shows.
 const SHOWN_BYTES_MAX: usize = 60;
 
@@ -196,16 +196,19 @@ fn read_part(input: &mut Input, line: &mut Vec<u8>, bytes_max: usize) -> Result<
 /// A line as a message shows it.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_BYTES_MAX)]);
-    let text: String = text
-        .chars()
-        .map(|each| if each.is_control() { '.' } else { each })
-        .collect();
+    let text = printable(&text);
     let rest = if line.len() > SHOWN_BYTES_MAX {
         "…"
     } else {
         ""
     };
     format!("{text:?}{rest}")
+}
+
+/// Text without what a terminal takes for a command.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |each: char| if each.is_control() { '.' } else { each };
+    text.chars().map(shown).collect()
 }
 
 /// A field as a number.

@@ -2,6 +2,7 @@
 
 use super::costs::{Costs, Prices, Range};
 use super::{Named, Sizing};
+use crate::format::printable;
 use crate::report::columns;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -290,12 +291,7 @@ fn about(number: u64, rate: f64) -> String {
 
 /// Keys of any length and content on one line.
 fn shortened(key: &str) -> String {
-    let clean: String = key
-        .chars()
-        .map(|each| if each.is_control() { '.' } else { each })
-        .take(80)
-        .collect();
-    clean
+    printable(key).chars().take(80).collect()
 }
 
 /// A number of bytes for people.
