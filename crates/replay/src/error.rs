@@ -152,7 +152,22 @@ impl Error {
 }
 
 fn hint(error: &std::io::Error) -> &'static str {
-    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+    let is_end = |error: &(dyn std::error::Error + 'static)| {
+        let inner = error.downcast_ref::<std::io::Error>();
+        inner.is_some_and(|inner| inner.kind() == std::io::ErrorKind::UnexpectedEof)
+    };
+    // Unpackers tell it in errors of their own.
+    let mut causes = std::iter::successors(
+        Some(error as &(dyn std::error::Error + 'static)),
+        |error| match error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        },
+    );
+    if causes.any(is_end) {
         " (the file is cut short)"
     } else {
         ""

@@ -214,6 +214,16 @@ fn packed_files_and_standard_input_give_what_the_plain_file_gives() {
         without_times(&run(&[&[&packed[..]], &options[..]].concat())),
         expected
     );
+    // pzstd tells the length of each frame in one that is to be skipped.
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4];
+    let skipping = [&skipped[..], &zstd(&sized()), &skipped].concat();
+    let packed = file("packed", "skipping.kst.bin.zst", &skipping);
+    assert_eq!(
+        without_times(&run(&[&[&packed[..]], &options[..]].concat())),
+        expected
+    );
+    let stdin = [&["-", "--format", "bin", "--layout", "kst"], &options[..]].concat();
+    assert_eq!(without_times(&run_with_input(&stdin, &skipping)), expected);
 }
 
 #[test]
@@ -488,7 +498,7 @@ fn bad_data_ends_with_one_and_says_where() {
     fails(
         &of("cut.kst.bin.zst", &whole[..whole.len() - 20]),
         1,
-        "reading failed",
+        "reading failed (the file is cut short)",
     );
     fails(&of("plain.k.bin.gz", &keys()), 1, "reading failed");
     fails(&of("plain.k.bin.zst", &keys()), 1, "reading failed");
