@@ -1,7 +1,7 @@
 //! What was found out about sizes, as a table for people and as JSON for programs.
 
 use super::costs::{Costs, Prices, Range};
-use super::{Named, Sizing};
+use super::{Named, Sizing, budget};
 use crate::format::printable;
 use crate::report::columns;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl Sizing {
             "trace": self.trace,
             "requests": census.requests,
             "unique_keys": census.unique,
-            "memory_for_all": census.all_bytes,
+            "memory_for_all": budget(census.all_bytes),
             "sampled_keys": census.sampled,
             "sample_rate": census.rate,
             "curve": curve.points.iter().map(point).collect::<Vec<_>>(),
@@ -95,7 +95,7 @@ impl Sizing {
                 self.trace,
                 census.requests,
                 about(census.unique, census.rate),
-                bytes(census.all_bytes)
+                bytes(budget(census.all_bytes))
             ),
         );
         if census.rate < 1.0 {
