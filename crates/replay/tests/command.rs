@@ -478,6 +478,7 @@ fn bad_data_ends_with_one_and_says_where() {
         "bad",
     );
     fails(&of("empty", b""), 1, "no request");
+    fails(&of("lines", b"\n\r\n\n"), 1, "no request");
     fails(&of("empty.k.bin", b""), 1, "no request");
     fails(&of("empty.k.bin.gz", &gzip(b"")), 1, "no request");
     fails(&of("comments.trc", b"*\n*\n"), 1, "no request");

@@ -77,7 +77,11 @@ fn by_content(start: &[u8], name: &str) -> Option<Format> {
 
 fn all_numbers(lines: &[&[u8]], fields: usize) -> bool {
     // The last line may be cut.
-    let whole = &lines[..lines.len().saturating_sub(1).max(1)];
+    let whole = match lines {
+        [] => return false,
+        [only] => std::slice::from_ref(only),
+        [whole @ .., _] => whole,
+    };
     whole.iter().all(|line| {
         let mut words = line
             .split(|byte| byte.is_ascii_whitespace())
