@@ -46,7 +46,7 @@ const BAD: [option: string, options: unknown, message: RegExp][] = [
   ["name", { ...GOOD, name: 5 }, /name is 5/],
   ["name", { ...GOOD, name: "x".repeat(256) }, /name is "x+…"; allowed: text of 1 to 255/],
   ["values", { ...GOOD, values: "shared" }, /values is "shared"; allowed: "frozen" or "copy"/],
-  ["l0", { ...GOOD, l0: true }, /l0 is true/],
+  ["l0", { ...GOOD, l0: true }, /l0 is true; .*false for no L0/],
   ["l0.maxEntries", { ...GOOD, l0: { maxEntries: 0 } }, /l0.maxEntries is 0; .*l0: false/],
   ["l0.maxEntries", { ...GOOD, l0: { maxEntries: 1.5 } }, /l0.maxEntries is 1.5/],
   ["l0.maxEntries", { ...GOOD, l0: { maxEntries: "9" } }, /l0.maxEntries is "9"/],

@@ -277,6 +277,9 @@ function resolveL0(value: unknown): number {
   if (value === false) {
     return 0;
   }
+  if (typeof value !== "object" || value === null) {
+    fail("l0", value, "an object with maxEntries, or false for no L0");
+  }
   const max = asRecord("l0", value, ["maxEntries"]).maxEntries ?? L0_ENTRIES_DEFAULT;
   if (typeof max !== "number" || !Number.isInteger(max) || max < 1 || max > L0_ENTRIES_MAX) {
     fail("l0.maxEntries", max, `a whole number from 1 to ${L0_ENTRIES_MAX} (for no L0: l0: false)`);
