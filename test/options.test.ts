@@ -44,6 +44,7 @@ const BAD: [option: string, options: unknown, message: RegExp][] = [
   ["objective", { ...GOOD, objective: null }, /objective is null/],
   ["name", { ...GOOD, name: "" }, /name is ""/],
   ["name", { ...GOOD, name: 5 }, /name is 5/],
+  ["name", { ...GOOD, name: "a\ud800" }, /name is "a\\ud800"/],
   ["name", { ...GOOD, name: "x".repeat(256) }, /name is "x+…"; allowed: text of 1 to 255/],
   ["values", { ...GOOD, values: "shared" }, /values is "shared"; allowed: "frozen" or "copy"/],
   ["l0", { ...GOOD, l0: true }, /l0 is true; .*false for no L0/],

@@ -249,7 +249,8 @@ function resolveName(value: unknown): string | undefined {
   if (value === undefined) {
     return undefined;
   }
-  if (typeof value !== "string" || value === "" || value.length > NAME_LENGTH_MAX) {
+  // Half a character would become the sign for a broken one in the addon: other names would be the same.
+  if (typeof value !== "string" || value === "" || value.length > NAME_LENGTH_MAX || /\p{Surrogate}/u.test(value)) {
     fail("name", value, `text of 1 to ${NAME_LENGTH_MAX} characters, or nothing for a private cache`);
   }
   return value;
