@@ -11,6 +11,16 @@ class List extends Array<number> {}
 
 const withExtra = (array: unknown[]): unknown => Object.assign(array, { index: 3 });
 const hidden = (): object => Object.defineProperty({ a: 1 }, "secret", { value: 1, enumerable: false });
+const transferred = (): ArrayBuffer => {
+  const buffer = new ArrayBuffer(8);
+  structuredClone(buffer, { transfer: [buffer] });
+  return buffer;
+};
+const bytesTransferred = (): Uint8Array => {
+  const bytes = new Uint8Array(8);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+};
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { next: nested(levels - 1) });
 
 const REFUSED: [name: string, value: unknown, path: string, reason: RegExp][] = [
@@ -44,6 +54,9 @@ const REFUSED: [name: string, value: unknown, path: string, reason: RegExp][] = 
   ["a Date with a property", Object.assign(new Date(), { zone: "UTC" }), "value", /property "zone"/],
   ["a Map with a property", { m: Object.assign(new Map(), { x: 1 }) }, "value.m", /property "x"/],
   ["bytes with a property", Object.assign(Uint8Array.of(1), { x: 1 }), "value", /named properties/],
+  ["a buffer that was transferred", { a: [transferred()] }, "value.a[0]", /transferred to somebody else/],
+  ["bytes that were transferred", bytesTransferred(), "value", /transferred to somebody else/],
+  ["bytes inside that were transferred", { b: bytesTransferred() }, "value.b", /transferred to somebody else/],
   [
     "arguments",
     (function (..._: unknown[]) {

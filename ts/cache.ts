@@ -6,10 +6,11 @@
  */
 import { loadNative } from "./addon.js";
 import type { Cache, KeysOptions, ScopedCache } from "./api.js";
+import { invalid, iterable, prefixOf } from "./arguments.js";
 import { type Clock, monotonicClock } from "./clock.js";
 import type { ScopeDimensions } from "./dimensions.js";
 import { type Envelope, newEnvelope } from "./envelope.js";
-import { CacheClosedError, fromNative, InvalidArgumentError, show } from "./errors.js";
+import { CacheClosedError, fromNative, show } from "./errors.js";
 import { type CacheEvents, Events } from "./events.js";
 import { L0 } from "./l0.js";
 import { type BatchLoader, type Loader, texts } from "./load/context.js";
@@ -35,9 +36,9 @@ import type { WriteOptions } from "./origin.js";
 import { matcher, prefixOfPattern } from "./pattern.js";
 import { requireScope, scoped } from "./scope.js";
 import { buildStats, type CacheStats } from "./stats.js";
-import type { TierEntry } from "./tier.js";
 import { type Duration, parseDuration } from "./units.js";
-import { Kind, newScratch, type Snapshot, Values } from "./values.js";
+import { Kind, newScratch, Values } from "./values.js";
+import { hasNotes, isMoreThanTtl, SET_OPTIONS, tierEntryOf, type Write } from "./write/entry.js";
 import { write } from "./write/write.js";
 
 /** One in so many reads of the shared store, less one, is looked at. */
@@ -694,41 +695,6 @@ class SampledWithoutL0<T> extends CacheWithoutL0<T> {
   }
 }
 
-/** A value that is to be set. */
-interface Write {
-  readonly snapshot: Snapshot;
-  readonly envelope: Envelope;
-  /** What the call said; `undefined`: as the cache. */
-  readonly ttlMs: number | undefined;
-  readonly freshMs: number;
-  readonly totalMs: number;
-}
-
-/** Whether an entry of `set` has anything to remember. */
-function hasNotes({ tags, dependsOn, liveForMs }: Envelope): boolean {
-  return tags.length > 0 || dependsOn.length > 0 || liveForMs > 0;
-}
-
-/**
- * As the second tier stores it; `undefined` for what is not to be there: the tier does not know what depends on what, and
- * would keep it when what it was built from is gone.
- */
-function tierEntryOf({ snapshot, envelope, freshMs, totalMs }: Write): TierEntry | undefined {
-  const { tags, dependsOn } = envelope;
-  const entry = { ...snapshot.packed, freshMs, liveMs: totalMs, loadMs: 0, tags };
-  return dependsOn.length > 0 ? undefined : entry;
-}
-
-const SET_OPTIONS = ["ttl", "tags", "dependsOn", "staleFor"];
-
-/** Whether `set` is told more than how long the entry lives. */
-function isMoreThanTtl(options: SetOptions | null): boolean {
-  return (
-    options !== null &&
-    (options.tags !== undefined || options.dependsOn !== undefined || options.staleFor !== undefined)
-  );
-}
-
 function open(addon: NativeModule, options: ResolvedOptions, scratch: ArrayBuffer): NativeCache {
   try {
     return addon.open({
@@ -745,23 +711,4 @@ function open(addon: NativeModule, options: ResolvedOptions, scratch: ArrayBuffe
   } catch (error) {
     throw fromNative(error);
   }
-}
-
-function prefixOf(options: KeysOptions): string {
-  const prefix: unknown = options?.prefix ?? "";
-  if (typeof options !== "object" || options === null || typeof prefix !== "string") {
-    throw invalid(`keys takes { prefix } with text for a prefix; it got ${show(prefix)}.`, options);
-  }
-  return prefix;
-}
-
-function iterable<V>(values: Iterable<V>, method: string, what: string): Iterable<V> {
-  if (typeof values === "string" || typeof values?.[Symbol.iterator] !== "function") {
-    throw invalid(`${method} needs something to iterate over, with ${what}; it got ${show(values)}.`, values);
-  }
-  return values;
-}
-
-function invalid(message: string, value: unknown): InvalidArgumentError {
-  return new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value });
 }

@@ -6,7 +6,8 @@
  * Invariant: `|` ends the prefix of a scope and occurs in none before its end. So no prefix begins another, scopes that
  * differ in any dimension share no key, and a key within a scope may hold anything.
  */
-import { InvalidArgumentError, show } from "./errors.js";
+import { invalid } from "./arguments.js";
+import { show } from "./errors.js";
 import { decodePart, encodePart, type KeyPart } from "./keys.js";
 
 /** What a scope is made of: names of your choice with a value each, as in `{ tenant: "acme", user: 42 }`. */
@@ -87,8 +88,4 @@ export function parseScopedKey(key: string):
   }
   const dimensions = pairs.map((pair) => pair.split("=").map(decodePart) as [string, string]);
   return { dimensions: Object.freeze(Object.fromEntries(dimensions)), key: key.slice(end + 1) };
-}
-
-function invalid(message: string, value: unknown): InvalidArgumentError {
-  return new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value });
 }

@@ -249,7 +249,8 @@ function resolveName(value: unknown): string | undefined {
   if (value === undefined) {
     return undefined;
   }
-  if (typeof value !== "string" || value === "" || value.length > NAME_LENGTH_MAX) {
+  // Half a character would become the sign for a broken one in the addon: other names would be the same.
+  if (typeof value !== "string" || value === "" || value.length > NAME_LENGTH_MAX || /\p{Surrogate}/u.test(value)) {
     fail("name", value, `text of 1 to ${NAME_LENGTH_MAX} characters, or nothing for a private cache`);
   }
   return value;
@@ -276,6 +277,9 @@ function resolveL0(value: unknown): number {
   }
   if (value === false) {
     return 0;
+  }
+  if (typeof value !== "object" || value === null) {
+    fail("l0", value, "an object with maxEntries, or false for no L0");
   }
   const max = asRecord("l0", value, ["maxEntries"]).maxEntries ?? L0_ENTRIES_DEFAULT;
   if (typeof max !== "number" || !Number.isInteger(max) || max < 1 || max > L0_ENTRIES_MAX) {

@@ -11,7 +11,7 @@ import { Decoder } from "./codec/decode.js";
 import { Encoder } from "./codec/encode.js";
 import { deepFreeze } from "./codec/freeze.js";
 import type { Codec } from "./codec/pluggable.js";
-import { notCacheable } from "./codec/refuse.js";
+import { DETACHED, isDetached, notCacheable } from "./codec/refuse.js";
 import { NO_SHAPES, Shapes } from "./codec/shapes.js";
 import { type Envelope, open, seal } from "./envelope.js";
 import { InvalidArgumentError, show, ValueNotCacheableError } from "./errors.js";
@@ -216,6 +216,9 @@ export class Values {
     const prototype = Object.getPrototypeOf(value) as object | null;
     if ((prototype === Uint8Array.prototype || prototype === Buffer.prototype) && ArrayBuffer.isView(value)) {
       const bytes = value as Uint8Array;
+      if (bytes.byteLength === 0 && isDetached(bytes.buffer)) {
+        return notCacheable("value", DETACHED);
+      }
       // Short ones go through the codec when they carry named properties, which refuses them and says why.
       if (bytes.byteLength > 32 || Object.keys(bytes).length === bytes.byteLength) {
         this.#kind = prototype === Buffer.prototype ? Kind.buffer : Kind.bytes;

@@ -8,7 +8,7 @@
 import { types } from "node:util";
 import { show, ValueTooLargeError } from "../errors.js";
 import { DEPTH_MAX, Flag, Tag, VIEW_OF_PROTOTYPE } from "./format.js";
-import { classOf, notCacheable, pathOf, type Step } from "./refuse.js";
+import { classOf, DETACHED, isDetached, notCacheable, pathOf, type Step } from "./refuse.js";
 import type { Shapes } from "./shapes.js";
 
 const NOT_LATIN = /[\u0100-\uffff]/;
@@ -336,7 +336,7 @@ export class Encoder {
     } else if (prototype === ArrayBuffer.prototype && types.isArrayBuffer(value)) {
       this.#refuseProperties(value);
       this.#head(Tag.arrayBuffer, value.byteLength);
-      this.#bytes(new Uint8Array(value));
+      this.#bytes(this.#memory(value, 0, value.byteLength));
     } else if (ArrayBuffer.isView(value) && VIEW_OF_PROTOTYPE.has(prototype)) {
       this.#writeView(value, VIEW_OF_PROTOTYPE.get(prototype) ?? 0);
     } else {
@@ -355,7 +355,11 @@ export class Encoder {
     this.buffer[this.#pos++] = view;
     this.#room(4);
     this.#uint32(value.byteLength);
-    this.#bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    this.#bytes(this.#memory(value.buffer, value.byteOffset, value.byteLength));
+  }
+
+  #memory(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array {
+    return isDetached(buffer) ? this.#failHere(DETACHED) : new Uint8Array(buffer, offset, length);
   }
 
   #refuseProperties(value: object): void {

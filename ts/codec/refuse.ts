@@ -12,6 +12,23 @@ export function notCacheable(path: string, reason: string): never {
   throw new ValueNotCacheableError("ERR_VALUE_NOT_CACHEABLE", message, { path });
 }
 
+/** Whether a buffer's memory was handed to somebody else, by `postMessage` for instance: what was in it is gone. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) {
+    return false;
+  }
+  try {
+    // `ArrayBuffer.prototype.detached` would tell, from Node.js 21 on.
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Why a value with such a buffer is refused. */
+export const DETACHED = "lies in memory that was transferred to somebody else";
+
 /** The path to a part of a value, as one would write it: `value.list[3].name`. */
 export function pathOf(steps: readonly Step[]): string {
   return steps.reduce<string>((path, step) => {

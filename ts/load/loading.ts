@@ -2,9 +2,10 @@
  * The loading API of one handle: what to do when a value is there, stale or missing. flights.ts does the loading,
  * freshness.ts the arithmetic.
  */
+import { invalid } from "../arguments.js";
 import type { Clock } from "../clock.js";
 import type { Envelope } from "../envelope.js";
-import { InvalidArgumentError, show } from "../errors.js";
+import { show } from "../errors.js";
 import type { NativeCache } from "../native.js";
 import type { Packed, Snapshot, Values } from "../values.js";
 import { Batch } from "./batch.js";
@@ -198,8 +199,4 @@ const AWAITED = 2;
 
 function requestOf(key: string, loader: Loader<unknown>, load: ResolvedLoad): LoadRequest {
   return { key, loader, policy: load.policy, tags: load.tags, dependsOn: load.dependsOn };
-}
-
-function invalid(message: string, value: unknown): InvalidArgumentError {
-  return new InvalidArgumentError("ERR_INVALID_ARGUMENT", message, { value });
 }

@@ -219,7 +219,7 @@ fn previous_power_of_two(n: u64) -> u64 {
     if n == 0 { 1 } else { 1 << n.ilog2() }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 fn machine_memory_bytes() -> Option<u64> {
     // SAFETY: sysconf takes an integer and touches no memory of ours.
     let (pages, page_bytes) = unsafe {
@@ -231,7 +231,13 @@ fn machine_memory_bytes() -> Option<u64> {
     (pages > 0 && page_bytes > 0).then(|| pages as u64 * page_bytes as u64)
 }
 
-#[cfg(windows)]
+/// Miri doesn't know how much the machine has.
+#[cfg(miri)]
+fn machine_memory_bytes() -> Option<u64> {
+    None
+}
+
+#[cfg(all(windows, not(miri)))]
 fn machine_memory_bytes() -> Option<u64> {
     use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
     // SAFETY: all fields are integers, for which zero is a value.

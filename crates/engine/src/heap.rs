@@ -161,6 +161,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri ends where it would refuse")]
     fn what_no_heap_has_is_refused_with_its_size() {
         let refused = OutOfMemory {
             bytes: isize::MAX as usize,

@@ -9,11 +9,13 @@ pub enum Error {
     /// The command line asks for something that makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// What was asked for takes two passes, and standard input has one.
+    /// What was asked for takes two passes, and standard input or a pipe has one.
     #[error(
-        "{what} needs to read the trace twice, which standard input can't: write it to a file first"
+        "{}: {what} needs to read the trace twice, which standard input and pipes can't: write it to a file first", path.display()
     )]
     ReadTwice {
+        /// Which file.
+        path: PathBuf,
         /// What was asked for.
         what: &'static str,
     },
@@ -52,6 +54,16 @@ pub enum Error {
     Empty {
         /// Which file.
         path: PathBuf,
+    },
+    /// There are requests in the file, and none of them reads: there is no hit ratio.
+    #[error(
+        "{}: none of its {others} requests reads; where it has a column of operations (--columns op=…), those that read begin with get or read", path.display()
+    )]
+    NoReads {
+        /// Which file.
+        path: PathBuf,
+        /// Writes and deletions.
+        others: u64,
     },
     /// Neither name nor content says what the file is.
     #[error(
@@ -140,7 +152,22 @@ impl Error {
 }
 
 fn hint(error: &std::io::Error) -> &'static str {
-    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+    let is_end = |error: &(dyn std::error::Error + 'static)| {
+        let inner = error.downcast_ref::<std::io::Error>();
+        inner.is_some_and(|inner| inner.kind() == std::io::ErrorKind::UnexpectedEof)
+    };
+    // Unpackers tell it in errors of their own.
+    let mut causes = std::iter::successors(
+        Some(error as &(dyn std::error::Error + 'static)),
+        |error| match error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        },
+    );
+    if causes.any(is_end) {
         " (the file is cut short)"
     } else {
         ""

@@ -13,6 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const STDIN: &str = "-";
 
 const BUFFER_BYTES: usize = 256 * 1024;
+/// What is looked at to tell a format.
+const BEGINNING_BYTES: u64 = 64 * 1024;
+/// What some programs put before text, to say that it is UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An open trace, unpacked.
 pub struct Input {
@@ -31,6 +35,14 @@ pub struct Input {
 /// Whether a path means standard input.
 pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == STDIN
+}
+
+/// Whether what a path names is gone once it was read, as standard input and pipes are.
+pub fn is_stream(path: &Path) -> bool {
+    is_stdin(path)
+        || path
+            .metadata()
+            .is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
 impl Input {
@@ -91,7 +103,30 @@ impl Input {
         }
     }
 
-    /// What the unpacked bytes begin with, without taking them.
+    /// What the unpacked bytes begin with, without taking them: 64 KiB, or all that there are. A pipe may give its first
+    /// line long before the second.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn beginning(&mut self) -> Result<Vec<u8>, Error> {
+        let mut start = Vec::new();
+        let mut limited = (&mut self.reader).take(BEGINNING_BYTES);
+        let read = limited.read_to_end(&mut start);
+        read.map_err(Error::reading(&self.path))?;
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(io::Cursor::new(start.clone()).chain(rest));
+        Ok(start)
+    }
+
+    /// Passes over a mark before text.
+    pub(crate) fn pass_over_mark(&mut self) -> Result<(), Error> {
+        if self.beginning()?.starts_with(BYTE_ORDER_MARK) {
+            self.reader.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(())
+    }
+
+    /// Some unpacked bytes, without taking them; none at the end.
     ///
     /// # Errors
     /// [`Error::Read`].
@@ -118,7 +153,9 @@ impl Packer {
     fn by_content(start: &[u8]) -> Option<Self> {
         if start.starts_with(&[0x1f, 0x8b]) {
             Some(Self::Gzip)
-        } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+            || start.first_chunk().is_some_and(is_skipped_frame)
+        {
             Some(Self::Zstd)
         } else {
             None
@@ -146,9 +183,16 @@ struct Zstd<R: BufRead> {
 
 enum State<R: BufRead> {
     Between(R),
-    Within(Box<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
+    Within(Box<StreamingDecoder<Begun<R>, ruzstd::decoding::FrameDecoder>>),
     Ended,
 }
+
+/// A frame of which the first bytes have been read already.
+type Begun<R> = io::Chain<io::Cursor<[u8; 4]>, R>;
+
+/// What a frame begins with that holds no data of the file, but for instance where the others begin; less its last
+/// four bits.
+const SKIPPED_FRAME: u32 = 0x184d_2a50;
 
 impl<R: BufRead> Zstd<R> {
     fn new(inner: R) -> Self {
@@ -167,15 +211,23 @@ impl<R: BufRead> Read for Zstd<R> {
                     if inner.fill_buf()?.is_empty() {
                         return Ok(0);
                     }
-                    let decoder = StreamingDecoder::new(inner).map_err(broken)?;
-                    self.state = State::Within(Box::new(decoder));
+                    let mut magic = [0; 4];
+                    inner.read_exact(&mut magic)?;
+                    self.state = if is_skipped_frame(&magic) {
+                        pass_over_frame(&mut inner)?;
+                        State::Between(inner)
+                    } else {
+                        let begun = io::Cursor::new(magic).chain(inner);
+                        let decoder = StreamingDecoder::new(begun).map_err(broken)?;
+                        State::Within(Box::new(decoder))
+                    };
                 }
                 State::Within(mut decoder) => {
                     let read = decoder.read(out)?;
                     self.state = if read > 0 || out.is_empty() {
                         State::Within(decoder)
                     } else {
-                        State::Between(decoder.into_inner())
+                        State::Between(decoder.into_inner().into_inner().1)
                     };
                     if read > 0 || out.is_empty() {
                         return Ok(read);
@@ -184,6 +236,20 @@ impl<R: BufRead> Read for Zstd<R> {
             }
         }
     }
+}
+
+fn is_skipped_frame(magic: &[u8; 4]) -> bool {
+    u32::from_le_bytes(*magic) & !15 == SKIPPED_FRAME
+}
+
+fn pass_over_frame(inner: &mut impl Read) -> io::Result<()> {
+    let mut length = [0; 4];
+    inner.read_exact(&mut length)?;
+    let length = u64::from(u32::from_le_bytes(length));
+    if io::copy(&mut inner.take(length), &mut io::sink())? < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
 }
 
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

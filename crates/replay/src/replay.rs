@@ -150,7 +150,7 @@ impl Plan {
     /// Replays a trace.
     ///
     /// # Errors
-    /// As the reader; or if a size is refused; or if there is nothing in the trace.
+    /// As the reader; or if a size is refused; or if there is no read in the trace.
     pub fn run(
         &self,
         path: &Path,
@@ -159,7 +159,7 @@ impl Plan {
     ) -> Result<Vec<Row>, Error> {
         let mut cells = self.open(&trace_name(path), survey)?;
         let mut batch = Vec::with_capacity(BATCH);
-        let mut any = false;
+        let (mut reads, mut others) = (0, 0);
         let mut known = KnownSizes::default();
         loop {
             batch.clear();
@@ -167,6 +167,11 @@ impl Plan {
                 let Some(mut request) = reader.next()? else {
                     break;
                 };
+                if request.op == Op::Read {
+                    reads += 1;
+                } else {
+                    others += 1;
+                }
                 if self.mode == Mode::Byte {
                     known.complete(&mut request, self.value_bytes);
                 }
@@ -175,12 +180,13 @@ impl Plan {
             if batch.is_empty() {
                 break;
             }
-            any = true;
             cells.iter_mut().for_each(|cell| cell.answer(&batch));
         }
-        if !any {
-            return Err(Error::Empty {
-                path: path.to_owned(),
+        if reads == 0 {
+            let path = path.to_owned();
+            return Err(match others {
+                0 => Error::Empty { path },
+                others => Error::NoReads { path, others },
             });
         }
         if self.mode == Mode::Byte && !known.any {

@@ -214,6 +214,16 @@ fn packed_files_and_standard_input_give_what_the_plain_file_gives() {
         without_times(&run(&[&[&packed[..]], &options[..]].concat())),
         expected
     );
+    // pzstd tells the length of each frame in one that is to be skipped.
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4];
+    let skipping = [&skipped[..], &zstd(&sized()), &skipped].concat();
+    let packed = file("packed", "skipping.kst.bin.zst", &skipping);
+    assert_eq!(
+        without_times(&run(&[&[&packed[..]], &options[..]].concat())),
+        expected
+    );
+    let stdin = [&["-", "--format", "bin", "--layout", "kst"], &options[..]].concat();
+    assert_eq!(without_times(&run_with_input(&stdin, &skipping)), expected);
 }
 
 #[test]
@@ -243,6 +253,62 @@ fn a_capture_of_monitor_is_replayed_with_its_writes() {
         );
         assert_eq!(row["expired"], 1, "{row}");
     }
+}
+
+#[test]
+fn a_pipe_that_gives_one_line_at_a_time_has_the_same_format_as_a_file() {
+    let mut child = command(&["-", "--entries", "10", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // As redis-cli does: what comes first is no line of the format.
+    input.write_all(b"OK\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let line = |at: u32| format!("{at}.5 [0 127.0.0.1:1] \"GET\" \"a\"\n");
+    for at in 0..3 {
+        input.write_all(line(at).as_bytes()).unwrap();
+    }
+    drop(input);
+    let row = &rows(&child.wait_with_output().unwrap())[0];
+    assert_eq!((&row["requests"], &row["hits"]), (&3.into(), &2.into()));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_reads_twice_refuses_pipes() {
+    // A pipe by name, as a shell's `<(...)` is one.
+    let folder = folder("pipe");
+    let pipe = folder.join("pipe");
+    let _ = std::fs::remove_file(&pipe);
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let pipe = pipe.to_str().unwrap();
+    fails(&run(&["size", pipe]), 2, "read the trace twice");
+    fails(
+        &run(&[pipe, "--fraction", "0.5"]),
+        2,
+        "read the trace twice",
+    );
+}
+
+#[test]
+fn a_trace_without_reads_is_bad_data() {
+    let trace = file("no-reads", "t.csv", b"op,key\nR,a\nW,b\nR,a\n");
+    let message = "none of its 3 requests reads";
+    fails(&run(&[&trace, "--entries", "3"]), 1, message);
+    fails(&run(&["size", &trace]), 1, message);
+}
+
+#[test]
+fn what_came_before_bad_data_is_shown() {
+    let good = file("good-and-bad", "good.k.bin", &keys());
+    let output = run(&[&good, "/does/not/exist", "--entries", "3"]);
+    fails(&output, 1, "can't be opened");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("nearcache"), "{table}");
 }
 
 #[test]
@@ -356,6 +422,13 @@ fn wrong_command_lines_end_with_two_and_say_why() {
     );
     fails(&run(&[trace, "--fraction", "0"]), 2, "more than 0");
     fails(&run(&[trace, "--fraction", "NaN"]), 2, "more than 0");
+    fails(&run(&[trace, "--fraction", "1001"]), 2, "at most 1000");
+    let endless = ["--value-size", "18446744073709551615", "--policy", "lru"];
+    fails(
+        &run(&[&[trace, "--memory", "65536"], &endless[..]].concat()),
+        2,
+        "a number of bytes, up to",
+    );
     fails(
         &run(&[trace, "--entries", "1", "--mode", "byte"]),
         2,
@@ -405,6 +478,7 @@ fn bad_data_ends_with_one_and_says_where() {
         "bad",
     );
     fails(&of("empty", b""), 1, "no request");
+    fails(&of("lines", b"\n\r\n\n"), 1, "no request");
     fails(&of("empty.k.bin", b""), 1, "no request");
     fails(&of("empty.k.bin.gz", &gzip(b"")), 1, "no request");
     fails(&of("comments.trc", b"*\n*\n"), 1, "no request");
@@ -425,7 +499,7 @@ fn bad_data_ends_with_one_and_says_where() {
     fails(
         &of("cut.kst.bin.zst", &whole[..whole.len() - 20]),
         1,
-        "reading failed",
+        "reading failed (the file is cut short)",
     );
     fails(&of("plain.k.bin.gz", &keys()), 1, "reading failed");
     fails(&of("plain.k.bin.zst", &keys()), 1, "reading failed");

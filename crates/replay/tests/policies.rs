@@ -35,6 +35,72 @@ fn every_policy_holds_exactly_as_many_entries_as_it_may() {
     }
 }
 
+fn sized(key: u64, bytes: u64) -> Request {
+    Request {
+        size: Some(bytes),
+        ..Request::read(key)
+    }
+}
+
+const SIZED: EntrySize = EntrySize {
+    value_bytes: 1,
+    from_trace: true,
+};
+
+#[test]
+fn a_value_that_is_written_anew_has_its_new_size() {
+    let bytes = Capacity::ValueBytes {
+        bytes: 100,
+        entries_max: 100,
+    };
+    for kind in PolicyKind::ALL {
+        let mut cache = policy::open(kind, bytes, SIZED).unwrap();
+        for key in 0..10 {
+            cache.write(&sized(key, 1));
+        }
+        // The ten together take 400 now.
+        for key in 0..10 {
+            cache.write(&sized(key, 40));
+        }
+        assert!(cache.entries() <= 2, "{kind:?}: {}", cache.entries());
+    }
+}
+
+#[test]
+fn a_value_that_is_too_large_leaves_nothing_of_its_key() {
+    let bytes = Capacity::ValueBytes {
+        bytes: 100,
+        entries_max: 100,
+    };
+    for capacity in [bytes, Capacity::Budget(1 << 20)] {
+        for kind in PolicyKind::ALL {
+            let mut cache = policy::open(kind, capacity, SIZED).unwrap();
+            cache.write(&sized(1, 5));
+            cache.write(&sized(1, 1 << 30));
+            assert!(!cache.read(&sized(1, 5)), "{kind:?} of {capacity:?}");
+        }
+    }
+}
+
+#[test]
+fn what_went_before_its_time_was_over_does_not_count_as_expired() {
+    let request = |key, time_ms| Request {
+        time_ms: Some(time_ms),
+        ttl_ms: Some(10),
+        ..Request::read(key)
+    };
+    for kind in PolicyKind::ALL {
+        let mut cache = open(kind, 1);
+        cache.read(&request(1, 0));
+        cache.delete(&request(1, 1));
+        cache.read(&request(2, 2));
+        cache.read(&request(1, 50));
+        // The engine looks after time by itself, so there the second one's was over.
+        let expired = u64::from(kind == PolicyKind::Nearcache);
+        assert_eq!(cache.counts().expired, expired, "{kind:?}");
+    }
+}
+
 #[test]
 fn the_engine_holds_exactly_so_many_entries_whatever_their_size() {
     for value_bytes in [0, 1, 8, 100, 257, 1_000, 10_000] {

@@ -45,13 +45,13 @@ fn trace(length: u64, keys: u64) -> Vec<Request> {
     (0..length).map(each).collect()
 }
 
-fn exact(trace: &[Request], kind: PolicyKind, memory: u64) -> f64 {
+fn exact(trace: &[Request], kind: PolicyKind, entries_bytes: u64) -> f64 {
     let keys: HashSet<u64> = trace.iter().map(|request| request.key).collect();
     let bytes = |request: &Request| entry_bytes(request.key_bytes, request.size.unwrap_or(100));
     let smallest = trace.iter().map(bytes).min().unwrap();
     let capacity = Capacity::ValueBytes {
-        bytes: memory,
-        entries_max: (keys.len() as u64).min(memory / smallest + 1),
+        bytes: entries_bytes,
+        entries_max: (keys.len() as u64).min(entries_bytes / smallest + 1),
     };
     let size = EntrySize {
         value_bytes: 100,
@@ -67,14 +67,45 @@ fn exact(trace: &[Request], kind: PolicyKind, memory: u64) -> f64 {
     hits.count() as f64 / trace.len() as f64
 }
 
+/// Hit ratios of caches around a megabyte with values of many lengths, which hold up to a fifth less than is said.
+const NEARLY: f64 = 0.035;
+
+/// The engine's hit ratio as a user of it would have it.
+fn with_budget(trace: &[Request], memory: u64) -> f64 {
+    let size = EntrySize {
+        value_bytes: 100,
+        from_trace: true,
+    };
+    let mut cache = policy::open(PolicyKind::Nearcache, Capacity::Budget(memory), size).unwrap();
+    let hits = trace.iter().filter(|request| cache.read(request));
+    hits.count() as f64 / trace.len() as f64
+}
+
+#[test]
+fn budgets_reach_what_is_said_of_them() {
+    let trace = trace(80_000, 8_000);
+    let sizing = measured(&trace, 100_000, 0.5);
+    for point in sizing.curve.points.iter().step_by(3) {
+        let reached = with_budget(&trace, point.memory);
+        assert!(
+            (point.nearcache - reached).abs() < NEARLY,
+            "{point:?}: {reached}"
+        );
+    }
+    // A cache can't be smaller than the engine's smallest.
+    assert!(sizing.curve.points[0].memory >= 64 << 10);
+    let least = sizing.curve.memory_for(0.000_001, |point| point.nearcache);
+    assert_eq!(least, Some(64 << 10));
+}
+
 #[test]
 fn a_trace_that_is_not_sampled_gives_the_exact_curve() {
     let trace = trace(60_000, 5_000);
     let sizing = measured(&trace, 100_000, 0.5);
     assert_eq!(sizing.census.rate, 1.0);
     for point in sizing.curve.points.iter().step_by(2) {
-        let lru = exact(&trace, PolicyKind::Lru, point.memory);
-        let engine = exact(&trace, PolicyKind::Nearcache, point.memory);
+        let lru = exact(&trace, PolicyKind::Lru, point.bytes);
+        let engine = exact(&trace, PolicyKind::Nearcache, point.bytes);
         assert!((point.lru - lru).abs() < 1e-9, "{point:?}: {lru}");
         assert!(
             (point.nearcache - engine).abs() < 1e-9,
@@ -89,8 +120,8 @@ fn a_sample_gives_nearly_the_curve_of_the_whole() {
     let sizing = measured(&trace, 16_000, 0.5);
     assert!(sizing.census.rate < 0.5, "{}", sizing.census.rate);
     for point in sizing.curve.points.iter().step_by(4) {
-        let lru = exact(&trace, PolicyKind::Lru, point.memory);
-        let engine = exact(&trace, PolicyKind::Nearcache, point.memory);
+        let lru = exact(&trace, PolicyKind::Lru, point.bytes);
+        let engine = exact(&trace, PolicyKind::Nearcache, point.bytes);
         assert!((point.lru - lru).abs() < 0.02, "{point:?}: LRU {lru}");
         assert!(
             (point.nearcache - engine).abs() < 0.03,
@@ -107,9 +138,9 @@ fn the_size_for_a_hit_ratio_reaches_it() {
         .curve
         .memory_for(0.5, |point| point.nearcache)
         .unwrap();
-    let reached = exact(&trace, PolicyKind::Nearcache, memory);
+    let reached = with_budget(&trace, memory);
     assert!(
-        (reached - 0.5).abs() < 0.02,
+        (reached - 0.5).abs() < NEARLY,
         "{memory} bytes reach {reached}"
     );
     assert_eq!(

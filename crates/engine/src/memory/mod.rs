@@ -6,6 +6,7 @@ mod bytes;
 pub(crate) mod classes;
 #[cfg(debug_assertions)]
 pub(crate) mod generation;
+mod header;
 pub(crate) mod record;
 pub(crate) mod region;
 mod repair;

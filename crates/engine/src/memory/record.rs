@@ -1,50 +1,32 @@
 //! One entry's memory: a header, the key, the value.
 //!
 //! ```text
-//!  0         4          8        12       14    15     16          24           32
-//!  ┌─────────┬──────────┬────────┬────────┬─────┬──────┬───────────┬────────────┬─────┬───────┐
-//!  │ expiry  │ value    │ state  │ key    │hits │flags │ ring      │ wheel      │ key │ value │
-//!  │ u32     │ len u32  │ u32    │ len u16│ u8  │ u8   │ prev,next │ prev,next  │     │       │
-//!  └─────────┴──────────┴────────┴────────┴─────┴──────┴───────────┴────────────┴─────┴───────┘
+//!  0        32
+//!  ┌────────┬─────┬───────┐
+//!  │ header │ key │ value │
+//!  └────────┴─────┴───────┘
 //! ```
 //!
-//! A long record (`CHUNKED`) has a table of chunk locations after the header; its payload, key and
+//! A long record has a table of chunk locations after the header; its payload, key and
 //! value as one stream, fills the chunks in order and ends behind the table.
 //!
-//! `state`: the ring and the version, see [`State`].
-//!
-//! Invariants: key, value, lengths, version and kind don't change once the record is published, unless
-//! nobody but the writer can be looking (`overwrite`).
-//! The header consists of atomics only, so looking at the header of any slot, free or live, is
-//! never a data race; looking at the payload needs a pin, the shard's lock, or ownership of a record
-//! that is not yet published. The links belong to the shard's lock (of a live record), to the limbo
-//! lock (of a retired one) or to the class' lock (of a free slot).
+//! Invariants: key and value don't change once the record is published, unless
+//! nobody but the writer can be looking (`overwrite`). Looking at them needs a pin, the shard's lock, or ownership of a
+//! record that is not yet published; looking at a header (`header`) needs nothing.
 
 mod filling;
 
 use super::bytes;
 use super::classes::{CHUNK_ENTRY_BYTES, CHUNK_HEAD_BYTES, ClassTable};
+pub(crate) use super::header::{HEADER_BYTES, HITS_MAX, Header, KIND_MAX, Queue};
 use super::region::{Loc, Region};
 use crate::clock::Expiry;
 use crate::hash::{KeyHash, KeyHasher};
 use crate::heap::{self, OutOfMemory};
 use crate::limit::{Unit, WEIGHT_BYTES, weight_of};
 use crate::prefetch::prefetch_line;
-use crate::state::State;
-use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use crate::watch::WatchFlags;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use std::ptr::NonNull;
-
-/// Bytes before the payload.
-pub(crate) const HEADER_BYTES: usize = size_of::<Header>();
-
-const _: () = assert!(size_of::<Header>() == 32 && align_of::<Header>() == 4);
-
-/// Low bits of `hits`: reads since a ring's hand last passed, saturating.
-pub(crate) const HITS_MAX: u8 = 3;
-const HITS_MASK: u8 = 0b11;
-const CHUNKED: u8 = 1 << 2;
-const FAR_EXPIRY: u8 = 1 << 3;
 
 /// Lines fetched ahead of a read: more would only help values that take long to copy anyway.
 const PAYLOAD_LINES_AHEAD: usize = 2;
@@ -52,163 +34,6 @@ const LINE_BYTES: usize = 64;
 
 /// In a retired record's wheel link: its chunks belong to a copy of it.
 const CHUNKS_MOVED: u32 = u32::MAX;
-
-/// The largest kind that a record can carry: 4 bits, opaque to the engine.
-pub(crate) const KIND_MAX: u8 = 15;
-
-/// Which ring a live record is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Queue {
-    Window = 1,
-    Probation = 2,
-    Protected = 3,
-}
-
-impl Queue {
-    pub(crate) const ALL: [Self; 3] = [Self::Window, Self::Probation, Self::Protected];
-}
-
-/// Links of one intrusive list.
-#[repr(C)]
-pub(crate) struct Links {
-    pub(crate) prev: AtomicU32,
-    pub(crate) next: AtomicU32,
-}
-
-#[repr(C)]
-pub(crate) struct Header {
-    expiry: AtomicU32,
-    value_len: AtomicU32,
-    state: State,
-    key_len: AtomicU16,
-    /// Raised by readers with a plain load and store: a lost update is harmless. The upper bits
-    /// never change after publication, so such a store can't undo anything.
-    hits: AtomicU8,
-    flags: WatchFlags,
-    pub(crate) ring: Links,
-    pub(crate) wheel: Links,
-}
-
-impl Header {
-    #[inline(always)]
-    pub(crate) fn key_len(&self) -> usize {
-        self.key_len.load(Ordering::Relaxed) as usize
-    }
-
-    #[inline(always)]
-    pub(crate) fn value_len(&self) -> usize {
-        self.value_len.load(Ordering::Relaxed) as usize
-    }
-
-    pub(crate) fn version(&self) -> u32 {
-        self.state.version()
-    }
-
-    pub(crate) fn kind(&self) -> u8 {
-        self.flags.kind()
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_chunked(&self) -> bool {
-        self.hits.load(Ordering::Relaxed) & CHUNKED != 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn expiry(&self) -> Expiry {
-        Expiry {
-            word: self.expiry.load(Ordering::Relaxed),
-            far: self.hits.load(Ordering::Relaxed) & FAR_EXPIRY != 0,
-        }
-    }
-
-    /// The same of an ordinary record, whose expiry is not far.
-    #[inline(always)]
-    pub(crate) fn near_expiry(&self) -> Expiry {
-        Expiry {
-            word: self.expiry.load(Ordering::Relaxed),
-            far: false,
-        }
-    }
-
-    /// Changes when the record expires. False where that needs another unit: copy the record.
-    pub(crate) fn set_expiry(&self, expiry: Expiry) -> bool {
-        let far = self.hits.load(Ordering::Relaxed) & FAR_EXPIRY != 0;
-        let fits = far == expiry.far || expiry == Expiry::NEVER;
-        if fits {
-            self.expiry.store(expiry.word, Ordering::Release);
-        }
-        fits
-    }
-
-    /// Counts a read. No store once the counter is saturated.
-    #[inline(always)]
-    pub(crate) fn raise_hits(&self) {
-        let hits = self.hits.load(Ordering::Relaxed);
-        if hits & HITS_MASK < HITS_MAX {
-            self.hits.store(hits + 1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn hits(&self) -> u8 {
-        self.hits.load(Ordering::Relaxed) & HITS_MASK
-    }
-
-    pub(crate) fn set_hits(&self, hits: u8) {
-        debug_assert!(hits <= HITS_MAX);
-        let fixed = self.hits.load(Ordering::Relaxed) & !HITS_MASK;
-        self.hits.store(fixed | hits, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn watch(&self) -> bool {
-        self.flags.watch()
-    }
-
-    /// Marks an unlinked record, which is in no ring from now on; true if an L0 holds a copy of it.
-    /// Under the shard's lock.
-    pub(crate) fn retire(&self) -> bool {
-        self.mark_unfilled();
-        self.flags.retire()
-    }
-
-    /// As [`Self::retire`], where nobody but the caller can be looking at the record.
-    pub(crate) fn retire_unseen(&self) -> bool {
-        self.mark_unfilled();
-        self.flags.retire_unseen()
-    }
-
-    /// See [`WatchFlags::is_watched`].
-    pub(crate) fn is_watched(&self) -> bool {
-        self.flags.is_watched()
-    }
-
-    /// See [`WatchFlags::take_watched`].
-    pub(crate) fn take_watched(&self) -> bool {
-        self.flags.take_watched()
-    }
-
-    /// The ring that the record is in; `None` while it is being filled, retired or free.
-    #[inline]
-    pub(crate) fn queue(&self) -> Option<Queue> {
-        match self.state.ring() {
-            1 => Some(Queue::Window),
-            2 => Some(Queue::Probation),
-            3 => Some(Queue::Protected),
-            _ => None,
-        }
-    }
-
-    /// In no ring: nobody takes the slot for a live record.
-    pub(crate) fn mark_unfilled(&self) {
-        self.state.reset(self.version());
-    }
-
-    /// Under the shard's lock.
-    pub(crate) fn set_queue(&self, queue: Queue) {
-        self.state.set_ring(queue as u32);
-    }
-}
 
 /// What a new record is made of.
 #[derive(Clone, Copy)]
@@ -376,11 +201,7 @@ impl Records {
                 .as_ptr()
                 .copy_from_nonoverlapping(value.as_ptr(), value.len());
         }
-        header
-            .value_len
-            .store(value.len() as u32, Ordering::Relaxed);
-        header.state.set_version(version);
-        header.flags.renew(kind)
+        header.renew(value.len(), kind, version)
     }
 
     /// Copies a record that can't change (the caller holds its shard's lock) to a new slot of the
@@ -391,15 +212,7 @@ impl Records {
     /// `from` is live in.
     pub(crate) unsafe fn relocate(&self, from: Loc, to: Loc) {
         let (old, new) = (self.header(from), self.header(to));
-        let expiry = old.expiry();
-        new.expiry.store(expiry.word, Ordering::Relaxed);
-        new.value_len
-            .store(old.value_len.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.state.reset(old.version());
-        new.key_len.store(old.key_len() as u16, Ordering::Relaxed);
-        new.hits
-            .store(old.hits.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.flags.reset(old.kind());
+        new.copy_from(old);
         let payload = self.payload_len(old);
         let chunks = if old.is_chunked() {
             self.classes.chunks(payload)
@@ -426,7 +239,7 @@ impl Records {
 
     /// Gives the record its version, before publication.
     pub(crate) fn set_version(&self, loc: Loc, version: u32) {
-        self.header(loc).state.reset(version);
+        self.header(loc).set_version(version);
     }
 
     /// The chunks of a record, none for a short one.
@@ -547,9 +360,10 @@ impl Records {
     #[inline(always)]
     pub(crate) unsafe fn is_ordinary_with_key(&self, loc: Loc, key: &[u8]) -> bool {
         let header = self.header(loc);
-        let is_ordinary = header.hits.load(Ordering::Relaxed) & (CHUNKED | FAR_EXPIRY) == 0;
         // SAFETY: as the caller promises.
-        header.key_len() == key.len() && is_ordinary && unsafe { self.short_key_is(loc, key) }
+        header.key_len() == key.len()
+            && header.is_ordinary()
+            && unsafe { self.short_key_is(loc, key) }
     }
 
     /// # Safety

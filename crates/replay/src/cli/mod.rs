@@ -5,7 +5,7 @@ mod size;
 
 use crate::error::Error;
 use crate::format::{self, Notes, Reader, Reading};
-use crate::input::{Input, is_stdin};
+use crate::input::{Input, is_stream};
 use crate::policy::PolicyKind;
 use crate::policy::nearcache::SEED;
 use crate::progress::Progress;
@@ -66,7 +66,7 @@ struct ReplayArgs {
     #[arg(long, default_value = "object", value_parser = options::mode)]
     mode: Mode,
     /// Bytes of a value where the trace says no size, and of all values with `--mode object`
-    #[arg(long, value_name = "BYTES", default_value_t = 100)]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = options::value_size)]
     value_size: u64,
     /// Which caches
     #[arg(long, value_name = "POLICY", value_delimiter = ',', default_value = "nearcache", value_parser = options::policy)]
@@ -78,6 +78,9 @@ struct ReplayArgs {
     #[arg(long)]
     json: bool,
 }
+
+/// A cache of so many times the trace's keys is as good as one of any size.
+const FRACTION_MAX: f64 = 1_000.0;
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -117,10 +120,10 @@ impl CapacityArgs {
         match self
             .fraction
             .iter()
-            .find(|part| !(part.is_finite() && **part > 0.0 && **part <= 1000.0))
+            .find(|part| !(part.is_finite() && **part > 0.0 && **part <= FRACTION_MAX))
         {
             Some(part) => Err(Error::usage(format!(
-                "--fraction {part}: it is more than 0"
+                "--fraction {part:e}: it is more than 0 and at most {FRACTION_MAX}"
             ))),
             None => Ok(Sizes::Fraction(self.fraction.clone())),
         }
@@ -148,8 +151,15 @@ impl ReplayArgs {
             seed: self.seed,
         };
         let mut rows = Vec::new();
+        let mut outcome = Ok(());
         for file in &self.files {
-            let of_file = self.replay(file, &plan)?;
+            let of_file = match self.replay(file, &plan) {
+                Ok(of_file) => of_file,
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            };
             if self.json {
                 for row in &of_file {
                     print(out, &format!("{}\n", report::json_line(row)))?;
@@ -157,18 +167,20 @@ impl ReplayArgs {
             }
             rows.extend(of_file);
         }
-        if !self.json {
+        if !self.json && !rows.is_empty() {
             print(out, &report::table(&rows))?;
         }
-        Ok(())
+        outcome
     }
 
     fn replay(&self, file: &Path, plan: &Plan) -> Result<Vec<Row>, Error> {
         let reading = self.reading.reading(false);
         let mut known = Survey::default();
         if plan.needs_survey() {
-            if is_stdin(file) {
-                return Err(Error::ReadTwice { what: "--fraction" });
+            if is_stream(file) {
+                let path = file.to_owned();
+                let what = "--fraction";
+                return Err(Error::ReadTwice { path, what });
             }
             let mut reader = open(file, &reading, "(counting keys)")?;
             known = survey(reader.as_mut(), plan.survey_sizes())?;

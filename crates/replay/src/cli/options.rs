@@ -1,6 +1,6 @@
 //! Options that both commands have, and how their values are written.
 
-use crate::format::{Columns, Format, Layout, Reading};
+use crate::format::{Columns, Format, Layout, Reading, SIZE_BYTES_MAX, size};
 use crate::policy::PolicyKind;
 use crate::replay::Mode;
 use crate::size::costs::Range;
@@ -79,6 +79,12 @@ pub(super) fn mode(name: &str) -> Result<Mode, String> {
     let modes = [Mode::Object, Mode::Byte];
     let found = modes.into_iter().find(|mode| mode.name() == name);
     found.ok_or_else(|| "it is object or byte".to_owned())
+}
+
+/// Bytes of a value: no more than a trace may speak of.
+pub(super) fn value_size(text: &str) -> Result<u64, String> {
+    let found = size(text.as_bytes());
+    found.ok_or_else(|| format!("it is a number of bytes, up to {SIZE_BYTES_MAX}"))
 }
 
 pub(super) fn policy(name: &str) -> Result<PolicyKind, String> {

@@ -1,9 +1,9 @@
 //! The command `size`.
 
-use super::options::{ReadingArgs, price, range, target};
+use super::options::{ReadingArgs, price, range, target, value_size};
 use super::{open, print, tell};
 use crate::error::Error;
-use crate::input::is_stdin;
+use crate::input::is_stream;
 use crate::replay::trace_name;
 use crate::size::costs::{Prices, Range};
 use crate::size::{self, Options, Sizing};
@@ -27,7 +27,7 @@ pub(super) struct SizeArgs {
     #[arg(long, value_name = "RATIO", default_value = "0.9", value_parser = target)]
     target: f64,
     /// Bytes of a value where the trace says no size
-    #[arg(long, value_name = "BYTES", default_value_t = 100)]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = value_size)]
     value_size: u64,
     /// Keys of the sample, at most; a trace with fewer is replayed whole
     #[arg(long, value_name = "N", default_value_t = 32_768)]
@@ -63,8 +63,11 @@ struct PriceArgs {
 
 impl SizeArgs {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
-        if is_stdin(&self.file) {
-            return Err(Error::ReadTwice { what: "size" });
+        if is_stream(&self.file) {
+            return Err(Error::ReadTwice {
+                path: self.file.clone(),
+                what: "size",
+            });
         }
         if self.samples < SAMPLES_MIN {
             return Err(Error::usage(format!(
@@ -96,8 +99,10 @@ impl SizeArgs {
         let read = || open(&self.file, &reading, passes.next().unwrap_or_default());
         let sizing = size::measure(trace_name(&self.file), read, &options)?;
         if sizing.census.requests == 0 {
-            return Err(Error::Empty {
-                path: self.file.clone(),
+            let path = self.file.clone();
+            return Err(match sizing.census.steps {
+                0 => Error::Empty { path },
+                others => Error::NoReads { path, others },
             });
         }
         tell(&self.file, sizing.census.notes);

@@ -44,18 +44,10 @@ pub(crate) fn is_line(line: &[u8]) -> bool {
 }
 
 fn parse(line: &[u8]) -> Option<Line<'_>> {
-    let open = line.iter().position(|byte| *byte == b'[')?;
-    // Host, identity and user before it.
-    let words = line[..open]
-        .split(|byte| *byte == b' ')
-        .filter(|word| !word.is_empty());
-    if words.count() < 3 {
-        return None;
-    }
-    let rest = &line[open + 1..];
-    let close = rest.iter().position(|byte| *byte == b']')?;
-    let time_s = time(&rest[..close])?;
-    let rest = rest[close + 1..].trim_ascii_start().strip_prefix(b"\"")?;
+    // Addresses and users may have brackets, too.
+    let mut opens = (0..line.len()).filter(|at| line[*at] == b'[');
+    let (time_s, rest) = opens.find_map(|open| timed(line, open))?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
     let end = closing_quote(rest)?;
     let mut behind = rest[end + 1..]
         .split(|byte| *byte == b' ')
@@ -70,6 +62,20 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
         request: &rest[..end],
         bytes,
     })
+}
+
+/// The time behind a bracket, and what follows it.
+fn timed(line: &[u8], open: usize) -> Option<(i64, &[u8])> {
+    // Host, identity and user before it.
+    let words = line[..open]
+        .split(|byte| *byte == b' ')
+        .filter(|word| !word.is_empty());
+    if words.count() < 3 {
+        return None;
+    }
+    let rest = &line[open + 1..];
+    let close = rest.iter().position(|byte| *byte == b']')?;
+    Some((time(&rest[..close])?, &rest[close + 1..]))
 }
 
 fn closing_quote(text: &[u8]) -> Option<usize> {
@@ -160,6 +166,18 @@ mod tests {
             (all[0].size, all[0].time_ms),
             (Some(0), Some(1_709_245_800_000))
         );
+    }
+
+    #[test]
+    fn addresses_and_users_may_have_brackets() {
+        for who in [
+            "[2001:db8::1] - -",
+            "::1 - [root]",
+            "shop.example:443 ::1 - Ada [x",
+        ] {
+            let line = format!(r#"{who} [01/Jan/2024:00:00:00 +0000] "GET /a HTTP/1.1" 200 5"#);
+            assert_eq!(read(&line).unwrap().len(), 1, "{line}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ const TIME_NAMES: &[&str] = &[
 const TTL_NAMES: &[&str] = &["ttl", "ttl_ms", "expire"];
 const OP_NAMES: &[&str] = &["op", "operation", "command"];
 
+/// Characters of a header that a message shows.
+const LISTED_CHARACTERS_MAX: usize = 200;
+
 /// Where the fields of a request stand.
 pub(crate) struct Csv {
     separator: u8,
@@ -64,7 +67,7 @@ impl Csv {
             .iter()
             .any(|name| name.as_ref().is_some_and(|name| numbered(&name)));
         if is_numbered {
-            let first = input.peek()?;
+            let first = input.beginning()?;
             let end = first
                 .iter()
                 .position(|byte| *byte == b'\n')
@@ -90,7 +93,7 @@ impl Csv {
         let unknown = |name: &str| Error::UnknownColumn {
             path: input.path.clone(),
             name: name.to_owned(),
-            columns: names.map_or_else(|| "numbers from 1".to_owned(), |names| names.join(", ")),
+            columns: names.map_or_else(|| "numbers from 1".to_owned(), listed),
         };
         let find = |given: &Option<String>, usual: &[&str]| -> Result<Option<usize>, Error> {
             let Some(names) = names else {
@@ -146,7 +149,7 @@ impl Parse for Csv {
         if key.is_empty() {
             return Err(Expected(format!("a key in column {}", self.key + 1)));
         }
-        let time = |timed: &Option<Timed>, what: &str| {
+        let time = |timed: Option<&Timed>, what: &str| {
             let Some(Timed { column, per_second }) = timed else {
                 return Ok(None);
             };
@@ -166,8 +169,10 @@ impl Parse for Csv {
                     })?)
                 }
             };
-        let time_ms = time(&self.time, "a time")?;
-        let ttl_ms = time(&self.ttl, "a time to live")?.filter(|ttl_ms| *ttl_ms > 0);
+        let time_ms = time(self.time.as_ref(), "a time")?;
+        let has_ttl = |timed: &&Timed| fields.get(timed.column).is_none_or(|text| !text.is_empty());
+        let ttl = self.ttl.as_ref().filter(has_ttl);
+        let ttl_ms = time(ttl, "a time to live")?.filter(|ttl_ms| *ttl_ms > 0);
         let op = match self.op {
             None => Op::Read,
             Some(column) => op_of(field(column, "an operation")?),
@@ -175,6 +180,15 @@ impl Parse for Csv {
         let request = out.push(key);
         (request.size, request.time_ms, request.ttl_ms, request.op) = (size, time_ms, ttl_ms, op);
         Ok(())
+    }
+}
+
+/// The columns of a table, for a message. What is no table may have one of a megabyte.
+fn listed(names: &[String]) -> String {
+    let all = lines::printable(&names.join(", "));
+    match all.char_indices().nth(LISTED_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &all[..end]),
+        None => all,
     }
 }
 
@@ -327,6 +341,27 @@ mod tests {
         );
         assert_eq!(error.exit_code(), 2);
         assert!(read(b"a,b\n1,2\n", Columns::default()).is_err());
+    }
+
+    #[test]
+    fn a_header_that_is_no_text_is_shown_in_part_and_without_control_characters() {
+        let junk = ["\x1b[2J".as_bytes(), &[b'x'; 100_000], b"\n"].concat();
+        let error = read(&junk, Columns::default()).unwrap_err().to_string();
+        assert!(error.len() < 400 && !error.contains('\x1b'), "{error}");
+    }
+
+    #[test]
+    fn entries_without_a_time_to_live_leave_its_field_empty_or_at_zero() {
+        let all = read(b"key,ttl\na,\nb,0\nc,5\n", Columns::default()).unwrap();
+        let ttls: Vec<_> = all.iter().map(|one| one.ttl_ms).collect();
+        assert_eq!(ttls, [None, None, Some(5_000)]);
+        assert!(read(b"key,ttl\na\n", Columns::default()).is_err());
+    }
+
+    #[test]
+    fn a_mark_before_the_header_is_no_part_of_a_name() {
+        let all = read(b"\xef\xbb\xbfkey,size\na,1\n", Columns::default()).unwrap();
+        assert_eq!(all.len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::oracle::RECORD_BYTES;
 use super::records::{u32_at, u64_at};
 use super::{Format, clf, csv, monitor, twitter};
 use crate::error::Error;
-use crate::input::Input;
+use crate::input::{BYTE_ORDER_MARK, Input};
 
 /// Lines that are looked at: those at the beginning may be greetings.
 const LINES: usize = 20;
@@ -18,7 +18,7 @@ const RECORDS: usize = 64;
 pub(crate) fn detect(input: &mut Input) -> Result<Format, Error> {
     let name = input.name.to_string_lossy().to_lowercase();
     let path = input.path.clone();
-    let start = input.peek()?;
+    let start = &input.beginning()?[..];
     if start.is_empty() {
         return Err(Error::Empty { path });
     }
@@ -43,6 +43,7 @@ fn by_content(start: &[u8], name: &str) -> Option<Format> {
     if !is_text(start) {
         return is_records(start).then_some(Format::OracleGeneral);
     }
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
     let mut lines = start
         .split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -76,7 +77,11 @@ fn by_content(start: &[u8], name: &str) -> Option<Format> {
 
 fn all_numbers(lines: &[&[u8]], fields: usize) -> bool {
     // The last line may be cut.
-    let whole = &lines[..lines.len().saturating_sub(1).max(1)];
+    let whole = match lines {
+        [] => return false,
+        [only] => std::slice::from_ref(only),
+        [whole @ .., _] => whole,
+    };
     whole.iter().all(|line| {
         let mut words = line
             .split(|byte| byte.is_ascii_whitespace())

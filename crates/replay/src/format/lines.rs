@@ -1,5 +1,5 @@
 //! What all text formats share: lines with numbers, malformed ones, time that doesn't run backwards.
-//! A line is held in memory one at a time, and is at most a mebibyte long.
+//! A line is held in memory one at a time, and is at most a mebibyte long; with values in it, 64.
 
 use super::{Notes, Reader, Reading, Timekeeper};
 use crate::error::Error;
@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::io::{BufRead, Read};
 
 /// The longest line, in bytes. What has none for so long is no text.
-const LINE_BYTES_MAX: u64 = 1 << 20;
+const LINE_BYTES_MAX: usize = 1 << 20;
 /// The largest value that a trace may speak of, in bytes: a pebibyte. Sums stay countable.
-const SIZE_BYTES_MAX: u64 = 1 << 50;
+pub(crate) const SIZE_BYTES_MAX: u64 = 1 << 50;
 /// Bytes of a malformed line that a message shows.
 const SHOWN_BYTES_MAX: usize = 60;
 
@@ -26,6 +26,9 @@ impl Expected {
 
 /// What a text format does with one line.
 pub(crate) trait Parse {
+    /// Bytes that a line stays below.
+    const LINE_BYTES_MAX: usize = LINE_BYTES_MAX;
+
     /// Appends the requests of a line that is not empty and has no line end. Times may run backwards.
     fn parse(&mut self, line: &[u8], out: &mut Requests) -> Result<(), Expected>;
 }
@@ -93,15 +96,17 @@ impl<P: Parse> Lines<P> {
 
     /// Takes what the next line says; false at the end.
     fn take_line(&mut self) -> Result<bool, Error> {
-        if !read_line(&mut self.input, &mut self.line)? {
+        if !read_part(&mut self.input, &mut self.line, P::LINE_BYTES_MAX)? {
             return Ok(false);
         }
         self.number += 1;
         if self.line.is_empty() {
             return Ok(true);
         }
-        let parsed = if self.line.len() as u64 >= LINE_BYTES_MAX {
-            Err(Expected::new("a line of less than 1 MiB"))
+        let is_cut = self.line.len() >= P::LINE_BYTES_MAX;
+        let parsed = if is_cut {
+            let mebibytes = P::LINE_BYTES_MAX >> 20;
+            Err(Expected(format!("a line of less than {mebibytes} MiB")))
         } else if self.line.contains(&0) {
             Err(Expected::new("text"))
         } else {
@@ -112,6 +117,9 @@ impl<P: Parse> Lines<P> {
             Err(_) if self.skip_bad_lines => {
                 self.requests.found.clear();
                 self.bad_lines += 1;
+                if is_cut {
+                    self.pass_over_rest()?;
+                }
             }
             Err(Expected(expected)) => {
                 return Err(Error::Malformed {
@@ -123,6 +131,22 @@ impl<P: Parse> Lines<P> {
             }
         }
         Ok(true)
+    }
+
+    /// Passes over what is left of a line that is too long, so that it counts as one.
+    fn pass_over_rest(&mut self) -> Result<(), Error> {
+        loop {
+            let some = self.input.peek()?;
+            let end = some.iter().position(|byte| *byte == b'\n');
+            let (passed, is_over) = match end {
+                Some(end) => (end + 1, true),
+                None => (some.len(), some.is_empty()),
+            };
+            self.input.reader.consume(passed);
+            if is_over {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -150,8 +174,12 @@ impl<P: Parse> Reader for Lines<P> {
 
 /// Reads a line without its end; false if there is none. Of a line that is too long, a part.
 pub(crate) fn read_line(input: &mut Input, line: &mut Vec<u8>) -> Result<bool, Error> {
+    read_part(input, line, LINE_BYTES_MAX)
+}
+
+fn read_part(input: &mut Input, line: &mut Vec<u8>, bytes_max: usize) -> Result<bool, Error> {
     line.clear();
-    let mut limited = (&mut input.reader).take(LINE_BYTES_MAX);
+    let mut limited = (&mut input.reader).take(bytes_max as u64);
     let read = limited.read_until(b'\n', line);
     if read.map_err(Error::reading(&input.path))? == 0 {
         return Ok(false);
@@ -168,16 +196,19 @@ pub(crate) fn read_line(input: &mut Input, line: &mut Vec<u8>) -> Result<bool, E
 /// A line as a message shows it.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_BYTES_MAX)]);
-    let text: String = text
-        .chars()
-        .map(|each| if each.is_control() { '.' } else { each })
-        .collect();
+    let text = printable(&text);
     let rest = if line.len() > SHOWN_BYTES_MAX {
         "…"
     } else {
         ""
     };
     format!("{text:?}{rest}")
+}
+
+/// Text without what a terminal takes for a command.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |each: char| if each.is_control() { '.' } else { each };
+    text.chars().map(shown).collect()
 }
 
 /// A field as a number.
@@ -243,6 +274,16 @@ mod tests {
         };
         let error = read_all("a", &vec![b'x'; 3 << 20], &reading).unwrap_err();
         assert!(error.to_string().contains("less than 1 MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_skipped_to_its_end_and_counts_once() {
+        let mut text = vec![b'9'; 3 << 20];
+        text.extend(b"\n7\n");
+        let mut reader = reader(Input::of_bytes("a", &text), &lirs(true)).unwrap();
+        let keys: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+        assert_eq!((keys.len(), keys[0].key), (1, 7));
+        assert_eq!(reader.notes().bad_lines, 1);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::input::Input;
 use crate::request::Request;
 pub use bin::Layout;
 use lines::Lines;
+pub(crate) use lines::{SIZE_BYTES_MAX, printable, size};
 
 /// A format of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,9 @@ pub fn reader(mut input: Input, reading: &Reading) -> Result<Box<dyn Reader>, Er
         Some(format) => format,
         None => detect::detect(&mut input)?,
     };
+    if !matches!(format, Format::Bin | Format::OracleGeneral) {
+        input.pass_over_mark()?;
+    }
     Ok(match format {
         Format::Bin => Box::new(bin::Bin::new(input, reading.layout)?),
         Format::OracleGeneral => Box::new(oracle::Oracle::new(input)),

@@ -6,167 +6,101 @@
 //! time to live that it names; `DEL` and its like are deletions. Commands for no key (`PING`) and those
 //! that only look (`TTL`, `SCAN`) are passed over. Sizes of values that are read are not in the log.
 
+mod commands;
+
 use super::lines::{Expected, Parse, Requests, millis, number};
-use crate::request::Op;
+use crate::request::{Op, Request, mix};
+use commands::{DELETIONS, READS, READS_ALL, WRITES};
 
 const EXPECTED: &str = "a line of MONITOR: TIME [DB CLIENT] \"command\" \"argument\" ...";
-
-/// Commands that read the value of their first argument.
-const READS: &[&str] = &[
-    "bitcount",
-    "bitpos",
-    "get",
-    "getbit",
-    "getex",
-    "getrange",
-    "hexists",
-    "hget",
-    "hgetall",
-    "hkeys",
-    "hlen",
-    "hmget",
-    "hscan",
-    "hstrlen",
-    "hvals",
-    "json.get",
-    "lindex",
-    "llen",
-    "lrange",
-    "scard",
-    "sismember",
-    "smembers",
-    "smismember",
-    "srandmember",
-    "sscan",
-    "strlen",
-    "substr",
-    "xlen",
-    "xrange",
-    "xrevrange",
-    "zcard",
-    "zcount",
-    "zmscore",
-    "zrange",
-    "zrangebylex",
-    "zrangebyscore",
-    "zrank",
-    "zrevrange",
-    "zrevrangebyscore",
-    "zrevrank",
-    "zscan",
-    "zscore",
-];
-/// Commands that read the values of all their arguments.
-const READS_ALL: &[&str] = &["mget", "exists", "sdiff", "sinter", "sunion"];
-/// Commands that write to the value of their first argument.
-const WRITES: &[&str] = &[
-    "append",
-    "decr",
-    "decrby",
-    "getset",
-    "hdel",
-    "hincrby",
-    "hincrbyfloat",
-    "hmset",
-    "hset",
-    "hsetnx",
-    "incr",
-    "incrby",
-    "incrbyfloat",
-    "json.set",
-    "linsert",
-    "lpop",
-    "lpush",
-    "lpushx",
-    "lrem",
-    "lset",
-    "ltrim",
-    "psetex",
-    "rpop",
-    "rpush",
-    "rpushx",
-    "sadd",
-    "set",
-    "setbit",
-    "setex",
-    "setnx",
-    "setrange",
-    "spop",
-    "srem",
-    "xadd",
-    "xdel",
-    "xtrim",
-    "zadd",
-    "zincrby",
-    "zpopmax",
-    "zpopmin",
-    "zrem",
-    "zremrangebyrank",
-    "zremrangebyscore",
-];
-/// Commands that remove all their arguments.
-const DELETIONS: &[&str] = &["del", "unlink"];
 
 /// See the module's documentation.
 pub(crate) struct Monitor;
 
 impl Parse for Monitor {
+    /// Lines hold the values that are written, of which a byte that can't be printed takes four.
+    const LINE_BYTES_MAX: usize = 64 << 20;
+
     fn parse(&mut self, line: &[u8], out: &mut Requests) -> Result<(), Expected> {
         // What redis-cli prints first.
         if line == b"OK" {
             return Ok(());
         }
-        let (time_ms, rest) = head(line).ok_or_else(|| Expected::new(EXPECTED))?;
-        let words = arguments(rest).ok_or_else(|| Expected::new(EXPECTED))?;
+        let (head, words) = parse(line).ok_or_else(|| Expected::new(EXPECTED))?;
         let (command, arguments) = words.split_first().ok_or_else(|| Expected::new(EXPECTED))?;
-        push(&command.to_ascii_lowercase(), arguments, time_ms, out);
+        push(&command.to_ascii_lowercase(), arguments, head, out);
         Ok(())
     }
 }
 
-/// Whether a line is of this format.
-pub(crate) fn is_line(line: &[u8]) -> bool {
-    head(line).is_some_and(|(_, rest)| arguments(rest).is_some_and(|words| !words.is_empty()))
+/// What is before the command.
+#[derive(Clone, Copy)]
+struct Head {
+    time_ms: u64,
+    /// Databases have keys of their own.
+    database: u64,
 }
 
-/// The time, and what is behind the brackets.
-fn head(line: &[u8]) -> Option<(u64, &[u8])> {
+/// Whether a line is of this format.
+pub(crate) fn is_line(line: &[u8]) -> bool {
+    parse(line).is_some_and(|(_, words)| !words.is_empty())
+}
+
+fn parse(line: &[u8]) -> Option<(Head, Vec<Vec<u8>>)> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     let time_ms = millis(&line[..space], 1.0)?;
     let rest = line[space + 1..].strip_prefix(b"[")?;
-    let end = rest.iter().position(|byte| *byte == b']')?;
-    Some((time_ms, rest[end + 1..].trim_ascii()))
+    // The client behind the database may have brackets itself: `[::1]:6379`, or a socket's path.
+    let end = rest.windows(3).position(|three| three == b"] \"");
+    let end = end.or_else(|| rest.iter().position(|byte| *byte == b']'))?;
+    let digits = rest[..end].split(|byte| *byte == b' ').next()?;
+    let head = Head {
+        time_ms,
+        database: number(digits)?,
+    };
+    Some((head, arguments(rest[end + 1..].trim_ascii())?))
 }
 
-fn push(command: &[u8], arguments: &[Vec<u8>], time_ms: u64, out: &mut Requests) {
+fn push(command: &[u8], arguments: &[Vec<u8>], head: Head, out: &mut Requests) {
     let is_in = |list: &[&str]| list.iter().any(|name| name.as_bytes() == command);
-    let mut each = |keys: &[Vec<u8>], op: Op| {
-        for key in keys {
-            let request = out.push(key);
-            (request.op, request.time_ms) = (op, Some(time_ms));
-        }
-    };
     let first = &arguments[..arguments.len().min(1)];
     if is_in(READS) {
-        each(first, Op::Read);
+        each(first, Op::Read, head, out);
     } else if is_in(READS_ALL) {
-        each(arguments, Op::Read);
+        each(arguments, Op::Read, head, out);
     } else if is_in(DELETIONS) {
-        each(arguments, Op::Delete);
+        each(arguments, Op::Delete, head, out);
     } else if command == b"getdel" {
-        each(first, Op::Read);
-        each(first, Op::Delete);
+        each(first, Op::Read, head, out);
+        each(first, Op::Delete, head, out);
     } else if command == b"mset" || command == b"msetnx" {
         for pair in arguments.chunks_exact(2) {
-            let request = out.push(&pair[0]);
-            (request.op, request.time_ms) = (Op::Write, Some(time_ms));
+            let request = one(&pair[0], Op::Write, head, out);
             request.size = Some(pair[1].len() as u64);
         }
     } else if is_in(WRITES) && !first.is_empty() {
-        let request = out.push(&arguments[0]);
-        (request.op, request.time_ms) = (Op::Write, Some(time_ms));
-        (request.size, request.ttl_ms) = written(command, arguments, time_ms);
+        let request = one(&arguments[0], Op::Write, head, out);
+        (request.size, request.ttl_ms) = written(command, arguments, head.time_ms);
     }
+}
+
+fn each(keys: &[Vec<u8>], op: Op, head: Head, out: &mut Requests) {
+    for key in keys {
+        one(key, op, head, out);
+    }
+}
+
+fn one<'a>(key: &[u8], op: Op, head: Head, out: &'a mut Requests) -> &'a mut Request {
+    let request = out.push(key);
+    (request.op, request.time_ms) = (op, Some(head.time_ms));
+    if head.database > 0 {
+        request.key = mix(request.key ^ mix(head.database));
+        if let Some(name) = &mut request.name {
+            let shown = [name, format!(" (database {})", head.database).as_bytes()].concat();
+            *name = shown.into();
+        }
+    }
+    request
 }
 
 /// The size and the time to live that a write names.
@@ -249,7 +183,6 @@ fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
 mod tests {
     use super::super::{Format, Reading, read_all};
     use super::*;
-    use crate::request::Request;
 
     fn read(text: &str) -> Vec<Request> {
         try_read(text).unwrap()
@@ -347,6 +280,37 @@ mod tests {
     fn time_and_scripts_are_understood() {
         let all = read(r#"1339518083.107412 [0 lua] "get" "x""#);
         assert_eq!(all[0].time_ms, Some(1_339_518_083_107));
+    }
+
+    #[test]
+    fn clients_may_have_brackets_in_their_names() {
+        for client in ["[::1]:46134", "unix:/run/a] [b/redis.sock", "lua"] {
+            let all = read(&format!(r#"1.5 [0 {client}] "get" "x] \" [""#));
+            assert_eq!(all[0].name.as_deref(), Some(&b"x] \" ["[..]), "{client}");
+        }
+    }
+
+    #[test]
+    fn databases_have_keys_of_their_own() {
+        let keys = ["0", "1", "2", "1"].map(|database| {
+            let text = format!(r#"1.5 [{database} 127.0.0.1:1] "get" "x""#);
+            read(&text)[0].key
+        });
+        assert_eq!(keys[1], keys[3]);
+        assert_eq!(keys[0], crate::request::key_of_text(b"x"));
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+        let named = &read(r#"1.5 [3 127.0.0.1:1] "get" "x""#)[0];
+        assert_eq!(named.name.as_deref(), Some(&b"x (database 3)"[..]));
+        assert_eq!(named.key_bytes, 1);
+    }
+
+    #[test]
+    fn a_value_of_several_megabytes_is_a_value() {
+        let all = read(&line(&format!(
+            r#""set" "k" "{}""#,
+            r"\x00".repeat(1 << 20)
+        )));
+        assert_eq!(all[0].size, Some(1 << 20));
     }
 
     #[test]

@@ -142,6 +142,12 @@ impl Simulator for Arc {
         }
     }
 
+    fn weight_of(&self, key: u64) -> Option<u64> {
+        let node = self.arena.node(*self.nodes.get(&key)?);
+        let is_held = usize::from(node.place) <= FREQUENT;
+        is_held.then_some(node.weight)
+    }
+
     fn evictions(&self) -> u64 {
         self.evictions
     }

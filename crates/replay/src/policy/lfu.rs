@@ -70,6 +70,10 @@ impl Simulator for Lfu {
         }
     }
 
+    fn weight_of(&self, key: u64) -> Option<u64> {
+        self.entries.get(&key).map(|entry| entry.weight)
+    }
+
     fn evictions(&self) -> u64 {
         self.evictions
     }

@@ -66,6 +66,11 @@ impl Simulator for Lru {
         }
     }
 
+    fn weight_of(&self, key: u64) -> Option<u64> {
+        let id = self.entries.get(&key)?;
+        Some(self.arena.node(*id).weight)
+    }
+
     fn evictions(&self) -> u64 {
         self.evictions
     }

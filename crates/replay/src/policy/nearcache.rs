@@ -95,7 +95,8 @@ impl Nearcache {
         }
     }
 
-    fn store(&mut self, request: &Request) {
+    /// False if it can't be stored.
+    fn store(&mut self, request: &Request) -> bool {
         let length = match self.capacity {
             Capacity::Entries(_) => self.size.value_bytes,
             Capacity::ValueBytes { .. } => KEY_BYTES,
@@ -103,7 +104,7 @@ impl Nearcache {
         };
         if length > self.cache.max_value_size() {
             self.refused += 1;
-            return;
+            return false;
         }
         self.value.resize(length as usize, 0);
         if matches!(self.capacity, Capacity::ValueBytes { .. }) {
@@ -114,9 +115,9 @@ impl Nearcache {
             Some(ttl) if request.time_ms.is_some() => Ttl::Millis(ttl.min(TTL_MS_MAX)),
             _ => Ttl::Forever,
         };
-        if self.handle.set(&self.key, &self.value, 0, ttl).is_err() {
-            self.refused += 1;
-        }
+        let is_stored = self.handle.set(&self.key, &self.value, 0, ttl).is_ok();
+        self.refused += u64::from(!is_stored);
+        is_stored
     }
 }
 
@@ -151,7 +152,10 @@ impl Policy for Nearcache {
     fn write(&mut self, request: &Request) {
         self.keep_time(request);
         self.fill_key(request);
-        self.store(request);
+        if !self.store(request) {
+            // An older value would be a wrong answer, and no hit.
+            let _ = self.handle.delete(&self.key);
+        }
     }
 
     fn delete(&mut self, request: &Request) {

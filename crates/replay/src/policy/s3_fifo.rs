@@ -135,6 +135,11 @@ impl Simulator for S3Fifo {
         }
     }
 
+    fn weight_of(&self, key: u64) -> Option<u64> {
+        let node = self.arena.node(*self.nodes.get(&key)?);
+        (node.place != GHOST).then_some(node.weight)
+    }
+
     fn evictions(&self) -> u64 {
         self.evictions
     }

@@ -3,12 +3,17 @@
 use super::{Capacity, Counts, EntrySize, Policy};
 use crate::request::{KeyMap, Request};
 
+/// Times to live that are kept of entries that have gone, beside as many as there are entries.
+const EXPIRIES_SPARE: u64 = 1_024;
+
 /// A policy in its textbook form. Weights are at least 1 and at most the capacity.
 pub(crate) trait Simulator {
     /// Uses a key; stores it on a miss. True for a hit.
     fn access(&mut self, key: u64, weight: u64) -> bool;
     /// Forgets a key.
     fn remove(&mut self, key: u64);
+    /// The weight of a key that it holds; nothing of one that it only remembers.
+    fn weight_of(&self, key: u64) -> Option<u64>;
     /// Entries that went to make room.
     fn evictions(&self) -> u64;
     /// Of them, new ones that were refused.
@@ -57,8 +62,19 @@ impl<S: Simulator> Simulated<S> {
         };
         if request.time_ms.is_some_and(|now| now >= expiry) {
             self.expiries.remove(&request.key);
-            self.simulator.remove(request.key);
-            self.expired += 1;
+            if self.simulator.weight_of(request.key).is_some() {
+                self.simulator.remove(request.key);
+                self.expired += 1;
+            }
+        }
+    }
+
+    /// Forgets the times of what was evicted, now and then: a log may be endless.
+    fn forget_others(&mut self) {
+        if self.expiries.len() as u64 > self.simulator.entries() * 2 + EXPIRIES_SPARE {
+            let simulator = &self.simulator;
+            self.expiries
+                .retain(|key, _| simulator.weight_of(*key).is_some());
         }
     }
 
@@ -66,6 +82,7 @@ impl<S: Simulator> Simulated<S> {
         match (request.ttl_ms, request.time_ms) {
             (Some(ttl), Some(now)) => {
                 self.expiries.insert(request.key, now.saturating_add(ttl));
+                self.forget_others();
             }
             _ if self.expiries.is_empty() => {}
             _ => {
@@ -91,12 +108,18 @@ impl<S: Simulator> Policy for Simulated<S> {
     }
 
     fn write(&mut self, request: &Request) {
+        let held = self.simulator.weight_of(request.key);
+        if held.is_some_and(|weight| weight != self.weight(request)) {
+            // A value of another size is another entry, which may not even fit.
+            self.simulator.remove(request.key);
+        }
         self.read(request);
         self.file(request);
     }
 
     fn delete(&mut self, request: &Request) {
         self.simulator.remove(request.key);
+        self.expiries.remove(&request.key);
     }
 
     fn counts(&self) -> Counts {

@@ -240,6 +240,11 @@ impl Simulator for WTinyLfu {
         }
     }
 
+    fn weight_of(&self, key: u64) -> Option<u64> {
+        let id = self.nodes.get(&key)?;
+        Some(self.arena.node(*id).weight)
+    }
+
     fn evictions(&self) -> u64 {
         self.evictions
     }

@@ -2,12 +2,13 @@
 
 use super::census::{Census, Sampled};
 use super::distance::Distances;
-use super::{Options, Sample};
+use super::{ENTRIES_BYTES_MIN, Options, Sample, budget};
 use crate::error::Error;
 use crate::format::Reader;
 use crate::policy::nearcache::{Nearcache, SEED};
 use crate::policy::{Capacity, EntrySize, Policy};
 use crate::request::{KeyMap, Op, Request};
+use nearcache_engine::MEMORY_BYTES_MIN;
 
 /// The sizes of a curve, as parts of what all keys together take.
 const PARTS: [f64; 18] = [
@@ -39,6 +40,8 @@ pub struct Curve {
 pub struct Point {
     /// The budget in bytes.
     pub memory: u64,
+    /// Bytes of it that entries take.
+    pub bytes: u64,
     /// Part of what all keys take.
     pub part: f64,
     /// Entries that it holds, of average size.
@@ -118,9 +121,11 @@ pub(crate) fn take(
 
 fn sizes(census: &Census, sample: Sample) -> Result<Vec<Size>, Error> {
     let sampled_bytes = census.all_bytes as f64 * sample.rate();
-    let parts = PARTS
-        .into_iter()
-        .filter(|part| part * census.sampled as f64 >= ENTRIES_MIN || *part >= 1.0);
+    let parts = PARTS.into_iter().filter(|part| {
+        let says_much = part * census.sampled as f64 >= ENTRIES_MIN;
+        let is_possible = census.all_bytes as f64 * part * ROOM >= ENTRIES_BYTES_MIN as f64;
+        says_much && is_possible || *part >= 1.0
+    });
     let size = |part: f64| {
         let bytes = ((sampled_bytes * part * ROOM) as u64).max(1);
         let capacity = Capacity::ValueBytes {
@@ -233,11 +238,12 @@ impl Pass<'_> {
         let part = |number: u64| (number as f64 / expected.max(1.0)).clamp(0.0, 1.0);
         let average = self.census.all_bytes as f64 / self.census.unique.max(1) as f64;
         let points = self.sizes.iter().map(|size| {
-            let memory = size.bytes as f64 / sample.rate();
+            let bytes = size.bytes as f64 / sample.rate();
             Point {
-                memory: memory as u64,
+                memory: budget(bytes as u64),
+                bytes: bytes as u64,
                 part: size.part,
-                entries: (memory / average.max(1.0)) as u64,
+                entries: (bytes / average.max(1.0)) as u64,
                 nearcache: ratio(size.engine_hits),
                 lru: ratio(size.lru_hits),
             }
@@ -264,7 +270,8 @@ impl Curve {
                 } else {
                     1.0
                 };
-                return Some((before.0 + (memory - before.0) * part.clamp(0.0, 1.0)).ceil() as u64);
+                let between = before.0 + (memory - before.0) * part.clamp(0.0, 1.0);
+                return Some((between.ceil() as u64).max(MEMORY_BYTES_MIN));
             }
             if reached > before.1 {
                 before = (memory, reached);

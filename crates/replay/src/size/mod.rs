@@ -6,7 +6,8 @@
 //! its hash, with all its requests. The second pass (`curve`) replays the sample against caches that
 //! are smaller by the same rate: exact stack distances for LRU, the engine itself in miniature.
 //!
-//! Sizes are budgets of the engine in bytes: of each entry key, value, header and its part of the index.
+//! Sizes are budgets of the engine in bytes: of each entry key, value, header and its part of index and sketch, and
+//! what every cache takes.
 //! Memory here doesn't grow with the trace; it follows from the number of samples.
 
 mod census;
@@ -23,6 +24,7 @@ use crate::request::{Request, mix};
 pub use census::Census;
 pub use curve::{Curve, Point, Window};
 pub use hot::Named;
+use nearcache_engine::MEMORY_BYTES_MIN;
 pub use plot::svg;
 
 /// What the engine stores beside key and value: a header.
@@ -34,7 +36,11 @@ const FINE_BYTES_MAX: u64 = 256;
 /// ... so that an entry's is larger by this part on average.
 const SLOT_WASTE_SHARE: u64 = 24;
 /// The part of the budget that the sketch takes.
-const SKETCH_SHARE: u64 = 64;
+const SKETCH_SHARE: u64 = 40;
+/// The part of what entries take that is free beside them: slots that wait, pages that are half full.
+const SPARE_SHARE: u64 = 24;
+/// What a cache takes without entries, half-full pages of a few sizes included.
+const FIXED_BYTES: u64 = 18 * 1024;
 
 /// The keys of a trace are sampled by other bits of their hashes than the engine uses.
 const SAMPLING_SALT: u64 = 0x5348_4152_4453_2121;
@@ -95,8 +101,19 @@ pub fn entry_bytes(key_bytes: u32, value_bytes: u64) -> u64 {
         record.saturating_add(record / SLOT_WASTE_SHARE)
     };
     let slot = slot.saturating_add(INDEX_BYTES);
-    slot.saturating_add(slot / (SKETCH_SHARE - 1))
+    let all = slot.saturating_add(slot / (SKETCH_SHARE - 1));
+    all.saturating_add(all / SPARE_SHARE)
 }
+
+/// The budget of a cache whose entries take so many bytes in all.
+pub fn budget(entries_bytes: u64) -> u64 {
+    entries_bytes
+        .saturating_add(FIXED_BYTES)
+        .max(MEMORY_BYTES_MIN)
+}
+
+/// Bytes that the entries of the smallest cache take.
+const ENTRIES_BYTES_MIN: u64 = MEMORY_BYTES_MIN - FIXED_BYTES;
 
 /// Measures a trace; `open` is called twice.
 ///
@@ -129,29 +146,44 @@ mod tests {
     use nearcache_engine::{Cache, Config, Ttl};
 
     #[test]
-    fn an_entry_takes_as_much_of_the_budget_as_is_said() {
-        for value_bytes in [0, 20, 100, 300, 1_000, 4_000] {
-            let budget = 8 << 20;
-            let cache = Cache::new(Config {
-                shards: Some(1),
-                seed: Some(1),
-                ..Config::new(budget)
-            })
-            .unwrap();
-            let handle = cache.handle();
-            let value = vec![1; value_bytes as usize];
-            for key in 0..400_000u64 {
-                handle
-                    .set(&key.to_le_bytes(), &value, 0, Ttl::Forever)
-                    .unwrap();
+    fn entries_take_as_much_of_the_budget_as_is_said() {
+        // Each value length of these is as frequent.
+        for (from, to) in [
+            (20, 20),
+            (100, 100),
+            (300, 300),
+            (1_000, 1_000),
+            (10, 1_000),
+        ] {
+            for budget_bytes in [64 << 10, 128 << 10, 1 << 20, 8 << 20] {
+                let cache = Cache::new(Config {
+                    shards: Some(1),
+                    seed: Some(1),
+                    ..Config::new(budget_bytes)
+                })
+                .unwrap();
+                let handle = cache.handle();
+                let length = |key: u64| from + mix(key) % (to - from + 1);
+                // Several times what fits.
+                let keys = (budget_bytes / (32 + from) * 4).min(400_000);
+                for key in 0..keys {
+                    let value = vec![1; length(key) as usize];
+                    let _ = handle.set(&key.to_le_bytes(), &value, 0, Ttl::Forever);
+                }
+                let held = (0..keys).filter(|key| handle.get(&key.to_le_bytes(), |_| ()).is_some());
+                let entries: u64 = held.map(|key| entry_bytes(8, length(key))).sum();
+                let off = budget(entries) as f64 / budget_bytes as f64 - 1.0;
+                // In small caches every size in use holds a page that is not full.
+                let most = match budget_bytes {
+                    4_194_304.. => 0.04,
+                    _ if from == to => 0.1,
+                    _ => 0.2,
+                };
+                assert!(
+                    off.abs() < most,
+                    "values of {from} to {to} bytes in {budget_bytes}: {off:+.3}"
+                );
             }
-            let said = budget as f64 / entry_bytes(8, value_bytes) as f64;
-            let off = cache.len() as f64 / said - 1.0;
-            assert!(
-                off.abs() < 0.1,
-                "{value_bytes} bytes: {} held, {said} said",
-                cache.len()
-            );
         }
     }
 }

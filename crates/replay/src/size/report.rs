@@ -1,7 +1,8 @@
 //! What was found out about sizes, as a table for people and as JSON for programs.
 
 use super::costs::{Costs, Prices, Range};
-use super::{Named, Sizing};
+use super::{Named, Sizing, budget};
+use crate::format::printable;
 use crate::report::columns;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -41,7 +42,7 @@ impl Sizing {
             "trace": self.trace,
             "requests": census.requests,
             "unique_keys": census.unique,
-            "memory_for_all": census.all_bytes,
+            "memory_for_all": budget(census.all_bytes),
             "sampled_keys": census.sampled,
             "sample_rate": census.rate,
             "curve": curve.points.iter().map(point).collect::<Vec<_>>(),
@@ -94,7 +95,7 @@ impl Sizing {
                 self.trace,
                 census.requests,
                 about(census.unique, census.rate),
-                bytes(census.all_bytes)
+                bytes(budget(census.all_bytes))
             ),
         );
         if census.rate < 1.0 {
@@ -290,12 +291,7 @@ fn about(number: u64, rate: f64) -> String {
 
 /// Keys of any length and content on one line.
 fn shortened(key: &str) -> String {
-    let clean: String = key
-        .chars()
-        .map(|each| if each.is_control() { '.' } else { each })
-        .take(80)
-        .collect();
-    clean
+    printable(key).chars().take(80).collect()
 }
 
 /// A number of bytes for people.

@@ -1,6 +1,6 @@
 //! Making a record in a slot.
 
-use super::{CHUNKED, FAR_EXPIRY, HEADER_BYTES, HITS_MASK, NewRecord, Records};
+use super::{HEADER_BYTES, NewRecord, Records};
 use crate::memory::asan;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
@@ -14,18 +14,8 @@ impl Records {
     /// that [`Self::slot_bytes`] and [`ClassTable::chunks`] prescribe for this record.
     pub(crate) unsafe fn fill(&self, loc: Loc, chunks: &[Loc], new: NewRecord<'_>) {
         let header = self.header(loc);
-        header.expiry.store(new.expiry.word, Ordering::Relaxed);
-        header
-            .value_len
-            .store(new.value.len() as u32, Ordering::Relaxed);
-        header.state.reset(0);
-        header
-            .key_len
-            .store(new.key.len() as u16, Ordering::Relaxed);
-        let chunked = if chunks.is_empty() { 0 } else { CHUNKED };
-        let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
-        header.hits.store(chunked | far, Ordering::Relaxed);
-        header.flags.reset(new.kind);
+        let lengths = [new.key.len(), new.value.len()];
+        header.fill(lengths, new.expiry, new.kind, 0, !chunks.is_empty());
         if chunks.is_empty() {
             // SAFETY: as the caller promises.
             unsafe { Self::fill_short(self.region.at(loc).as_ptr(), &new) };
@@ -60,17 +50,8 @@ impl Records {
     pub(crate) unsafe fn refill(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
         let start = self.region.at(loc).as_ptr();
         let header = self.header(loc);
-        header.state.reset(version);
-        header.expiry.store(new.expiry.word, Ordering::Relaxed);
-        header
-            .value_len
-            .store(new.value.len() as u32, Ordering::Relaxed);
-        header
-            .key_len
-            .store(new.key.len() as u16, Ordering::Relaxed);
-        let far = if new.expiry.far { FAR_EXPIRY } else { 0 };
-        header.hits.store(far, Ordering::Relaxed);
-        header.flags.reset(new.kind);
+        let lengths = [new.key.len(), new.value.len()];
+        header.fill(lengths, new.expiry, new.kind, version, false);
         // SAFETY: as the caller promises; what occupies as much fits.
         unsafe { Self::fill_short(start, new) };
     }
@@ -84,10 +65,9 @@ impl Records {
         slot_bytes: u64,
     ) -> bool {
         let header = self.header(loc);
-        let is_plain = header.hits.load(Ordering::Relaxed) & (HITS_MASK | CHUNKED) == 0;
         let payload = self.payload_len(header);
         // Most are exactly as long.
-        is_plain
+        header.is_short_and_unread()
             && (payload == new.key.len() + new.value.len()
                 || self.classes.record_bytes(HEADER_BYTES + payload) as u64 == slot_bytes)
     }
