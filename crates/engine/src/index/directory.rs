@@ -24,10 +24,24 @@ struct Line([AtomicU64; REFERENCES_PER_LINE]);
 const _: () = assert!(align_of::<Line>() > DEPTH_BITS && DEPTH_MAX as usize <= DEPTH_BITS);
 const _: () = assert!(size_of::<Line>() == REFERENCES_PER_LINE * size_of::<AtomicU64>());
 
-/// A directory and its memory.
+/// A directory and its memory. No box before it is dropped: one that was replaced has readers for a while, and a box says
+/// that there is nobody else.
 pub(crate) struct Directory {
-    lines: Box<[Line]>,
+    /// Invariant: came from a box, which nobody else takes back.
+    lines: NonNull<[Line]>,
     depth: u32,
+}
+
+// SAFETY: it owns its lines, which are atomics.
+unsafe impl Send for Directory {}
+// SAFETY: as above.
+unsafe impl Sync for Directory {}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // SAFETY: a box's (Invariant). Whoever drops a directory knows that nobody is looking at it any more.
+        drop(unsafe { Box::from_raw(self.lines.as_ptr()) });
+    }
 }
 
 impl Directory {
@@ -46,11 +60,13 @@ impl Directory {
                 reference(line * REFERENCES_PER_LINE + at)
             }))
         })?;
+        // SAFETY: a box's address is not null.
+        let lines = unsafe { NonNull::new_unchecked(Box::into_raw(lines)) };
         Ok(Self { lines, depth })
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        let first = NonNull::from(&*self.lines).cast();
+        let first = self.lines.cast();
         // SAFETY: the lines hold `1 << depth` references, and are borrowed as long as the view.
         unsafe { View::new(first, self.depth) }
     }
@@ -72,7 +88,10 @@ impl Root {
 
     fn tag(directory: Directory) -> *mut Line {
         let depth = directory.depth as usize;
-        let first = Box::into_raw(directory.lines).cast::<Line>();
+        let first = std::mem::ManuallyDrop::new(directory)
+            .lines
+            .as_ptr()
+            .cast::<Line>();
         first.map_addr(|address| address | depth)
     }
 
@@ -88,9 +107,8 @@ impl Root {
     unsafe fn take_back(tagged: *mut Line) -> Directory {
         let (first, depth) = Self::untag(tagged);
         let count = (1usize << depth).div_ceil(REFERENCES_PER_LINE);
+        // Address and number of lines are those of the directory that `tag` took apart.
         let lines = NonNull::slice_from_raw_parts(first, count);
-        // SAFETY: the box that `tag` took apart: address and number of lines are the same.
-        let lines = unsafe { Box::from_raw(lines.as_ptr()) };
         Directory { lines, depth }
     }
 
