@@ -36,10 +36,13 @@ impl KeyHash {
         ((self.0 >> 32) as u8).max(1)
     }
 
-    /// The bits that are zero in one hash of 2^`shift`; `shift` is at most 24. Up to 16 no other use of
-    /// a hash depends on them; beyond, the sampled keys' tags are alike.
-    pub(crate) fn sample_mask(shift: u32) -> u64 {
-        ((1 << shift) - 1) << (56 - shift)
+    /// Whether a key is among those that are sampled: `share` is that of the sampled keys among all, in units of 2^-64,
+    /// or [`ALL_KEYS`]. Down to 2^-16 no other use of a hash depends on the bits that decide;
+    /// below, the sampled keys' tags are alike.
+    #[inline(always)]
+    pub(crate) fn is_sampled(self, share: u64) -> bool {
+        // Whoever is sampled is sampled by every larger share.
+        self.0 << 8 < share
     }
 
     /// Bits for the frequency sketch, remixed so that they don't follow the shard.
@@ -49,6 +52,9 @@ impl KeyHash {
         mixed ^ (mixed >> 32)
     }
 }
+
+/// The share of sampled keys that lets every key through.
+pub(crate) const ALL_KEYS: u64 = u64::MAX;
 
 /// The seeded hash function of one cache.
 pub(crate) struct KeyHasher {

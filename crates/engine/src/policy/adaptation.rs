@@ -10,7 +10,7 @@
 //! handed over with the hits between them, for [`Fall`]. While newcomers are on trial the test lets all keys through,
 //! so that those who come back are counted.
 //!
-//! Invariant: `setting`, `window_permille` and `masks` are hints that may be read at any time; everything else belongs to
+//! Invariant: `setting`, `window_permille` and `shares` are hints that may be read at any time; everything else belongs to
 //! whoever holds the lock, and is plain data that is whole after each step.
 
 use super::fall::{Fall, Reads};
@@ -18,23 +18,26 @@ use super::missed::Missed;
 use super::shadow::Shadows;
 use super::sketch::Sketch;
 use super::{
-    BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEAD_MIN, RECOVERY,
+    BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEADS_MIN, RECOVERY,
     Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN,
     SHADOW_ENTRY_BUDGET_MIN, Setting, WARM_UP_DECISIONS,
 };
-use crate::hash::KeyHash;
+use crate::hash::{ALL_KEYS, KeyHash};
 use crate::heap::OutOfMemory;
 use crate::sync::{AtomicU64, AtomicUsize, CacheAligned, Mutex, Ordering};
 use std::cell::Cell;
 
-/// Bytes of the shadows' sketch per entry: so many that it is as good as exact.
-const SKETCH_BYTES_PER_ENTRY: usize = 12;
+/// Bytes of the shadows' sketch per entry: twice the cache's own, since few keys make few blocks.
+const SKETCH_BYTES_PER_ENTRY: usize = 8;
 /// Samples that a handle keeps; a read that finds no place drops its sample.
 const SAMPLES_MAX: usize = 64;
 /// Samples that a handle hands over at once.
 const SAMPLES_PER_BATCH: usize = 16;
+/// Where the settings have so little in common that there are no nodes left, so much of the miniatures is given up at a
+/// time: 1 / this.
+const CROWDED_SHARE: usize = 16;
 /// Shadows are not resized for less than this part of their capacity.
-const RESIZE_SHARE: usize = 8;
+const RESIZE_SHARE: u64 = 8;
 
 /// Who won and who lost, over one half-life.
 #[derive(Default)]
@@ -68,13 +71,13 @@ impl Score {
         self.apart.iter_mut().for_each(|apart| *apart *= kept);
     }
 
-    /// The setting that is ahead of the present one by more than chance.
-    fn winner(&self) -> Option<usize> {
+    /// The setting that is ahead of the present one by this part of the accesses, and by more than chance.
+    fn winner(&self, lead_min: f32) -> Option<usize> {
         let (best, lead) = (self.lead[..RECOVERY].iter().enumerate())
             .max_by(|one, other| one.1.total_cmp(other.1))
             .map(|(setting, lead)| (setting, *lead))?;
         let deviation = (self.apart[best] + LEAD_DOUBT).sqrt();
-        (lead > LEAD_MIN * self.accesses && lead > LEAD_DEVIATIONS * deviation).then_some(best)
+        (lead > lead_min * self.accesses && lead > LEAD_DEVIATIONS * deviation).then_some(best)
     }
 
     /// The setting that is ahead over one half-life, and not behind over any shorter one: two that contradict each other
@@ -87,7 +90,9 @@ impl Score {
                     .map(|other| other.lead[winner])
                     .any(|lead| lead < 0.0)
             };
-            score.winner().filter(|winner| !is_behind(*winner))
+            score
+                .winner(LEADS_MIN[number])
+                .filter(|winner| !is_behind(*winner))
         })
     }
 
@@ -116,16 +121,20 @@ struct State {
     fall: Fall,
     /// The cache holds so many when it is full.
     entries: u64,
-    /// One key in 2^this is sampled.
-    shift: u32,
+    /// Of each miniature, at most. Less than what was allotted if that many keys proved to be too different.
+    entries_max: usize,
+    /// For so many entries of the cache the keys are sampled now.
+    resized_for: u64,
+    /// The share of the keys that are sampled, see [`KeyHash::is_sampled`].
+    share: u64,
     capacity: usize,
     until_decision: usize,
     decisions: u32,
 }
 
-/// Of which keys is noted what? Of those whose hash has no bit of the mask.
-struct Masks {
-    /// Hits are looked at. None is set while newcomers are on trial.
+/// Of which share of the keys is noted what (see [`KeyHash::is_sampled`])?
+struct Shares {
+    /// Hits are looked at: of all keys while newcomers are on trial.
     looked_at: AtomicU64,
     /// The miniatures follow them.
     followed: AtomicU64,
@@ -134,11 +143,10 @@ struct Masks {
 /// See the module's documentation.
 pub(crate) struct Adaptation {
     /// On a line that is hardly ever written: reads look at it.
-    masks: CacheAligned<Masks>,
+    shares: CacheAligned<Shares>,
     setting: AtomicUsize,
     /// The window's share: the setting's, and more while newcomers are on trial.
     window_permille: AtomicU64,
-    entries_max: usize,
     missed: Missed,
     state: Mutex<State>,
 }
@@ -148,14 +156,9 @@ impl Adaptation {
     pub(crate) fn shadow_entries(budget: u64) -> usize {
         let affordable = (budget / BUDGET_SHARE) as usize;
         let affordable = affordable.saturating_sub(Missed::bytes(budget));
-        let per_entry = Self::bytes_of(SHADOW_ENTRIES_MAX) / SHADOW_ENTRIES_MAX;
         let least = SHADOW_ENTRIES_MIN.min((budget / SHADOW_ENTRY_BUDGET_MIN) as usize);
-        let mut entries = (affordable / per_entry).clamp(least, SHADOW_ENTRIES_MAX);
-        // Tables are as long as a power of two: per entry they may take more than in the largest shadow.
-        while entries > least && Self::bytes_of(entries) > affordable {
-            entries -= 1;
-        }
-        entries
+        let most = affordable * SHADOW_ENTRIES_MAX / Self::bytes_of(SHADOW_ENTRIES_MAX);
+        most.clamp(least, SHADOW_ENTRIES_MAX)
     }
 
     /// Heap bytes for a budget.
@@ -170,13 +173,12 @@ impl Adaptation {
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
         let entries_max = Self::shadow_entries(budget);
         let adaptation = Self {
-            masks: CacheAligned(Masks {
+            shares: CacheAligned(Shares {
                 looked_at: AtomicU64::new(0),
                 followed: AtomicU64::new(0),
             }),
             setting: AtomicUsize::new(0),
             window_permille: AtomicU64::new(SETTINGS[0].window_permille),
-            entries_max,
             missed: Missed::new(budget)?,
             state: Mutex::new(State {
                 shadows: Shadows::new(entries_max)?,
@@ -187,7 +189,9 @@ impl Adaptation {
                 chosen: 0,
                 fall: Fall::default(),
                 entries: 0,
-                shift: 0,
+                entries_max,
+                resized_for: 0,
+                share: 0,
                 capacity: 0,
                 until_decision: 0,
                 decisions: 0,
@@ -201,18 +205,18 @@ impl Adaptation {
     #[inline(always)]
     pub(crate) fn looks_at(&self, hash: KeyHash) -> bool {
         // Relaxed: a hint, like all here.
-        hash.0 & self.masks.0.looked_at.load(Ordering::Relaxed) == 0
+        hash.is_sampled(self.shares.0.looked_at.load(Ordering::Relaxed))
     }
 
     /// Whether the miniatures follow a key.
     #[inline(always)]
     pub(crate) fn follows(&self, hash: KeyHash) -> bool {
-        hash.0 & self.masks.0.followed.load(Ordering::Relaxed) == 0
+        hash.is_sampled(self.shares.0.followed.load(Ordering::Relaxed))
     }
 
     /// Whether a key that was hit is one that was missed since hits fell. Only asked while all are looked at.
     fn has_come_back(&self, hash: KeyHash) -> bool {
-        self.masks.0.looked_at.load(Ordering::Relaxed) == 0 && self.missed.knows(hash)
+        self.shares.0.looked_at.load(Ordering::Relaxed) == ALL_KEYS && self.missed.knows(hash)
     }
 
     /// The setting that the cache should be run with.
@@ -236,17 +240,15 @@ impl Adaptation {
         if self.window_permille.load(Ordering::Relaxed) != window {
             self.window_permille.store(window, Ordering::Relaxed);
         }
-        let Masks {
+        let Shares {
             looked_at,
             followed,
-        } = &self.masks.0;
-        let mask = if trial > 0.0 {
-            0
-        } else {
-            followed.load(Ordering::Relaxed)
-        };
-        if looked_at.load(Ordering::Relaxed) != mask {
-            looked_at.store(mask, Ordering::Relaxed);
+        } = &self.shares.0;
+        let on_trial = if trial > 0.0 { ALL_KEYS } else { state.share };
+        for (share, published) in [(state.share, followed), (on_trial, looked_at)] {
+            if published.load(Ordering::Relaxed) != share {
+                published.store(share, Ordering::Relaxed);
+            }
         }
     }
 
@@ -257,22 +259,10 @@ impl Adaptation {
         };
         state.entries = entries;
         self.missed.set_entries(entries);
-        let affordable = entries.div_ceil(self.entries_max as u64).max(1);
-        let smallest = (entries / SHADOW_ENTRIES_MIN as u64).max(1);
-        let shift = affordable
-            .next_power_of_two()
-            .ilog2()
-            .max(SAMPLE_SHIFT_MIN.min(smallest.ilog2()));
-        let capacity = (entries >> shift).max(1) as usize;
-        if shift == state.shift
-            && capacity.abs_diff(state.capacity) <= state.capacity / RESIZE_SHARE
-        {
-            return;
+        if entries.abs_diff(state.resized_for) > state.resized_for / RESIZE_SHARE {
+            state.resize();
+            self.publish(&state);
         }
-        let mask = KeyHash::sample_mask(shift);
-        state.resize(shift, capacity, mask);
-        self.masks.0.followed.store(mask, Ordering::Relaxed);
-        self.publish(&state);
     }
 
     /// Takes over what a handle has noted. If another one is at it, the samples wait.
@@ -315,16 +305,24 @@ impl State {
         }
     }
 
-    fn resize(&mut self, shift: u32, capacity: usize, mask: u64) {
-        self.shadows.resize(capacity, |hash| hash.0 & mask == 0);
-        (self.shift, self.capacity) = (shift, capacity);
-        self.sketch.set_entries(capacity as u64);
+    /// Samples so many keys that the miniatures stand for the cache as it is now.
+    fn resize(&mut self) {
+        let entries = self.entries.max(1);
+        let enough = (entries >> SAMPLE_SHIFT_MIN).max(SHADOW_ENTRIES_MIN as u64);
+        let capacity = enough.min(self.entries_max as u64).min(entries);
+        let share = (u128::from(capacity) << u64::BITS) / u128::from(entries);
+        (self.resized_for, self.capacity) = (entries, capacity as usize);
+        self.share = u64::try_from(share).unwrap_or(ALL_KEYS);
+        let share = self.share;
+        self.shadows
+            .resize(self.capacity, |hash| hash.is_sampled(share));
+        self.sketch.set_entries(capacity);
         self.decays = HALF_LIVES.map(|turns| 0.5f32.powf(1.0 / (turns * capacity as f32)));
     }
 
     /// An L0 answered so many reads, of any key: the real cache would have hit whatever its setting.
     fn note_absorbed(&mut self, reads: u64) {
-        let accesses = reads as f32 / (1u64 << self.shift) as f32;
+        let accesses = reads as f32 * (self.share as f32 / ALL_KEYS as f32);
         for (score, decay) in self.scores.iter_mut().zip(self.decays) {
             score.note_hits_of_all(accesses, decay);
         }
@@ -336,6 +334,10 @@ impl State {
         self.sketch.count(hash, 1);
         let was_full = self.shadows.is_full(self.chosen);
         let hits = (self.shadows).access(hash, &self.sketch, &mut self.random);
+        if self.shadows.is_crowded() {
+            self.entries_max = self.capacity - self.capacity.div_ceil(CROWDED_SHARE);
+            self.resize();
+        }
         let [own, recovering] = [self.chosen, RECOVERY].map(|setting| hits >> setting & 1 != 0);
         self.fall.note_sample(own, recovering, self.capacity);
         if !was_full {
@@ -550,6 +552,33 @@ mod tests {
     }
 
     #[test]
+    fn miniatures_that_have_too_little_in_common_stand_for_fewer_keys() {
+        let traffic = Traffic::new(4_000);
+        let followed = || {
+            let keys = (0..40_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
+            keys.filter(|hash| traffic.adaptation.follows(*hash))
+                .count()
+        };
+        let before = followed();
+        {
+            let mut state = traffic.adaptation.state.lock().unwrap();
+            let capacity = state.capacity;
+            state.shadows = Shadows::with_nodes(capacity, capacity + capacity / 8).unwrap();
+        }
+        // Recency and a loop in turns: what one setting keeps another one drops.
+        for n in 0..200_000 {
+            traffic.use_key(n);
+            traffic.use_key(1_000_000 + n % 6_000);
+        }
+        let state = traffic.adaptation.state.lock().unwrap();
+        assert!(followed() < before * 15 / 16, "{} of {before}", followed());
+        assert_eq!(state.capacity, state.entries_max);
+        // One key in so many is followed, by miniatures that are as much smaller than the cache.
+        let share = followed() as f32 / 40_000.0;
+        assert!((share * 4_000.0 - state.capacity as f32).abs() < state.capacity as f32 / 4.0);
+    }
+
+    #[test]
     fn a_setting_that_is_no_better_is_not_taken() {
         let traffic = Traffic::new(4_000);
         // Everything fits, or nothing is ever used again.
@@ -560,13 +589,20 @@ mod tests {
 
     #[test]
     fn few_keys_of_a_large_cache_are_followed_and_most_of_a_small_one() {
-        for (entries, shift) in [(50, 0), (200, 1), (2_000, 4), (16_000, 4), (1 << 20, 8)] {
+        let of_a_million = (1 << 20) / SHADOW_ENTRIES_MAX as u64;
+        for (entries, one_in) in [
+            (50, 1),
+            (200, 200 / SHADOW_ENTRIES_MIN as u64),
+            (2_000, 16),
+            (16_000, 16),
+            (1 << 20, of_a_million),
+        ] {
             let traffic = Traffic::new(entries);
             let keys = (0..400_000u64).map(|n| traffic.hasher.hash(&n.to_le_bytes()));
             let followed = keys
                 .filter(|hash| traffic.adaptation.follows(*hash))
                 .count();
-            let expected = 400_000usize >> shift;
+            let expected = 400_000 / one_in as usize;
             assert!(
                 followed.abs_diff(expected) <= expected / 4 + 20,
                 "{entries}: {followed}"

@@ -146,13 +146,13 @@ pub(crate) const UNKNOWN_ONE_IN: u64 = 16;
 /// tenth of a point elsewhere.
 pub(crate) const SAMPLES_PER_ENTRY: u64 = 5;
 
-/// Entries of each shadow cache, at most. What is decided on little evidence is decided by chance: with 1024 the mean
-/// regret is 0.80 instead of 0.78 (six seeds), arc-p12 at 20 % 3.8 instead of 2.7.
-pub(crate) const SHADOW_ENTRIES_MAX: usize = 4096;
-/// ... and at least, budget permitting: with 6 entries a shadow of a cache of 90 was useless.
+/// Entries of each shadow cache, at most. What is decided on little evidence is decided by chance (decisions 17 and 20).
+pub(crate) const SHADOW_ENTRIES_MAX: usize = 6144;
+/// ... and at least, budget permitting: with 6 entries a shadow of a cache of 90 was useless. With 100 two loops were
+/// taken for what they aren't (lirs-multi1 at 20 %, lirs-multi2 at 10 %).
 pub(crate) const SHADOW_ENTRIES_MIN: usize = 64;
-/// ... unless there were more than one for so many bytes of the budget: 64 KiB hold 6 % more with 40.
-pub(crate) const SHADOW_ENTRY_BUDGET_MIN: u64 = 1_600;
+/// ... unless there were more than one for so many bytes of the budget.
+pub(crate) const SHADOW_ENTRY_BUDGET_MIN: u64 = 1_000;
 /// Shadows, and what is remembered of misses, together take at most this share of the budget: 1 / this.
 pub(crate) const BUDGET_SHARE: u64 = 100;
 /// One key in 2^this is sampled at most, except where that left fewer than the fewest entries: one in
@@ -160,17 +160,19 @@ pub(crate) const BUDGET_SHARE: u64 = 100;
 /// as a read.
 pub(crate) const SAMPLE_SHIFT_MIN: u32 = 4;
 /// Half-lives of what the shadows' hits tell, in accesses per shadow entry: the short one follows
-/// changes, the long one sees small differences. With one of 3: 0.73, with one of 1: 0.72, with both
-/// of these 0.72, and the best worst case.
+/// changes, the long one sees small differences.
 pub(crate) const HALF_LIVES: [f32; 2] = [1.0, 8.0];
-/// A setting must be ahead by this part of the accesses...
-pub(crate) const LEAD_MIN: f32 = 0.003;
+/// A setting must be ahead by this part of the accesses, over each of [`HALF_LIVES`]. What leads for a short while by
+/// little does so no longer when the cache has followed: were everything known (miniatures of all keys), 0.003 for both
+/// would have a mean regret of 0.82, 0.02 for the short one 0.68, 0.04 to 0.06 0.64, 0.08 or none of it 0.58.
+pub(crate) const LEADS_MIN: [f32; HALF_LIVES.len()] = [0.08, 0.003];
 /// ... and by this many standard deviations of the accesses that tell the two apart. 2 to 3 measured
 /// alike; with 3 a small recency trace was recognised too late.
 pub(crate) const LEAD_DEVIATIONS: f32 = 2.5;
-/// So many such accesses more are assumed, which say nothing: seven of seven hits in a miniature are one loop, not seven
-/// witnesses. Without, lirs-gli at 20 % leaves the right setting (5.4 points); 2 and 8 measured alike.
-pub(crate) const LEAD_DOUBT: f32 = 4.0;
+/// So many such accesses more are assumed, which say nothing: nine of nine hits in a miniature are one loop, not nine
+/// witnesses. With 4 a seed in six leaves the right setting of lirs-multi1 at 20 % (7.8 points); with 14 small caches are
+/// slower to learn.
+pub(crate) const LEAD_DOUBT: f32 = 10.0;
 /// Decisions per turn of a shadow: so many times per as many accesses as it has entries.
 pub(crate) const DECISIONS_PER_TURN: usize = 8;
 /// Accesses per shadow entry, in parts of [`DECISIONS_PER_TURN`], before the first decision.

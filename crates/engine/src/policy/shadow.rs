@@ -4,9 +4,9 @@
 //! follow the same keys, so what they know of a key lies in one node, which is looked up once for all of them
 //! ([`nodes`]). Whoever leaves a ring or changes it is the first of it, so rings are queues, linked in one direction.
 //!
-//! Together they hold 1.3 to 3 times as many keys as one of them, 3.6 times at most (nine real traces, 1, 10 and 20 % of
-//! their keys), and the memory is enough for 3.4 to 4.2 times as many as one may hold. If they ever have less in common,
-//! each gives up one key more.
+//! Together they hold 1.3 to 3 times as many keys as one of them (nine real traces, 1, 10 and 20 % of their keys), and
+//! there are nodes for 2.75 times as many. Where that is not enough each gives up a key, and the miniatures are made to
+//! stand for fewer ([`Shadows::is_crowded`]).
 
 mod nodes;
 
@@ -22,10 +22,10 @@ const WINDOW: usize = 0;
 const PROBATION: usize = 1;
 const PROTECTED: usize = 2;
 const RINGS: usize = 3;
-/// Memory for an entry of one miniature, and for a place to find it. Which part of the keys is sampled at a given budget
-/// follows from it, and with that all hit ratios that were measured.
-const ENTRY_BYTES: usize = 12;
-const PLACE_BYTES: usize = size_of::<u16>();
+/// Nodes for the entries of one miniature, in quarters: see the module's documentation.
+const NODES_QUARTERS: usize = 11;
+/// Places to find them, for each entry.
+const PLACES_PER_ENTRY: usize = 2;
 
 /// A ring of one setting. Where it has no entry, `first` and `last` mean nothing.
 #[derive(Clone, Copy, Default)]
@@ -57,6 +57,8 @@ pub(crate) struct Shadows {
     entries_max: usize,
     /// Entries of each; at most `entries_max`.
     capacity: usize,
+    /// There were not enough nodes for so many entries.
+    is_crowded: bool,
 }
 
 impl Shadow {
@@ -252,36 +254,40 @@ impl Judge<'_> {
 impl Shadows {
     /// Bytes that miniatures of at most so many entries take.
     pub(crate) const fn bytes(entries_max: usize) -> usize {
-        SETTINGS.len() * (entries_max * ENTRY_BYTES + Self::places(entries_max) * PLACE_BYTES)
+        Self::nodes(entries_max) * size_of::<Node>() + Self::places(entries_max) * size_of::<u16>()
     }
 
-    /// Places of the table.
     const fn places(entries_max: usize) -> usize {
-        (entries_max * 2).next_power_of_two()
+        entries_max * PLACES_PER_ENTRY
     }
 
-    /// Nodes for which the memory is enough.
     const fn nodes(entries_max: usize) -> usize {
-        let places_bytes = Self::places(entries_max) * PLACE_BYTES;
-        (Self::bytes(entries_max) - places_bytes) / size_of::<Node>()
+        entries_max * NODES_QUARTERS / 4
     }
 
     pub(crate) fn new(entries_max: usize) -> Result<Self, OutOfMemory> {
         Self::with_nodes(entries_max, Self::nodes(entries_max))
     }
 
-    fn with_nodes(entries_max: usize, nodes: usize) -> Result<Self, OutOfMemory> {
+    pub(super) fn with_nodes(entries_max: usize, nodes: usize) -> Result<Self, OutOfMemory> {
         Ok(Self {
             nodes: Nodes::new(nodes, Self::places(entries_max))?,
             shadows: Default::default(),
             entries_max,
             capacity: entries_max,
+            is_crowded: false,
         })
     }
 
     /// What is known of a key: shadows, and the sketch that they ask, are given no more.
     pub(crate) fn kept(hash: KeyHash) -> KeyHash {
         Nodes::kept(hash)
+    }
+
+    /// Whether the miniatures had to give up keys for want of nodes since they were last resized: then they stand for
+    /// less than they should.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.is_crowded
     }
 
     /// Whether the miniature of a setting is full.
@@ -292,6 +298,7 @@ impl Shadows {
     /// Each holds at most so many keys from now on, and only those that `keeps` says.
     pub(crate) fn resize(&mut self, capacity: usize, keeps: impl Fn(KeyHash) -> bool) {
         self.capacity = capacity.clamp(1, self.entries_max);
+        self.is_crowded = false;
         for (setting, shadow) in self.shadows.iter_mut().enumerate() {
             shadow.keep(setting, &mut self.nodes, &keeps);
         }
@@ -354,6 +361,7 @@ impl Shadows {
 
     #[cold]
     fn evict_everywhere(&mut self, judge: &mut Judge) {
+        self.is_crowded = true;
         for (setting, shadow) in self.shadows.iter_mut().enumerate() {
             shadow.evict_once(setting, &mut self.nodes, judge);
         }

@@ -117,15 +117,15 @@ impl Node {
 /// See the module's documentation.
 pub(super) struct Nodes {
     nodes: Box<[Node]>,
-    /// The first node of each place; a power of two.
+    /// The first node of each place.
     places: Box<[u16]>,
     first_free: u16,
 }
 
 impl Nodes {
-    /// `count` is below 65,535, `places` a power of two.
+    /// `count` is below 65,535.
     pub(super) fn new(count: usize, places: usize) -> Result<Self, OutOfMemory> {
-        debug_assert!(count < NOBODY as usize && places.is_power_of_two());
+        debug_assert!(count < NOBODY as usize);
         Ok(Self {
             nodes: heap::slice(count, |number| Node::free(number, count))?,
             places: heap::slice(places, |_| NOBODY)?,
@@ -207,7 +207,7 @@ impl Nodes {
 
     fn place_of(&self, hash: KeyHash) -> usize {
         // The bits that decide who is sampled are no help here.
-        hash.sketch() as usize & (self.places.len() - 1)
+        (hash.sketch() as u32 as usize * self.places.len()) >> u32::BITS
     }
 
     pub(super) fn find(&self, hash: KeyHash) -> Option<u16> {

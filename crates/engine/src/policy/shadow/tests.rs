@@ -182,7 +182,8 @@ fn all_miniatures_hit_and_hold_what_each_would_by_itself() {
     const CAPACITIES: [usize; 5] = [1, 2, 7, 64, 200];
     const ENTRIES_MAX: usize = 202;
     for capacity in CAPACITIES {
-        let mut shadows = Shadows::new(ENTRIES_MAX).unwrap();
+        let enough = ENTRIES_MAX * SETTINGS.len();
+        let mut shadows = Shadows::with_nodes(ENTRIES_MAX, enough).unwrap();
         let mut plain: Vec<Plain> = SETTINGS
             .iter()
             .map(|setting| Plain::new(setting, ENTRIES_MAX))
@@ -256,8 +257,9 @@ fn where_they_have_too_little_in_common_each_holds_less() {
             );
         }
     }
-    assert!(was_used_up);
+    assert!(was_used_up && shadows.is_crowded());
     shadows.resize(50, |_| false);
+    assert!(!shadows.is_crowded());
     assert_eq!(shadows.nodes.free_count(), 60);
 }
 
