@@ -12,6 +12,9 @@ use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 use std::hash::Hasher as _;
 
+/// A hash's first bits say nothing but the shard.
+const SHARD_BITS_MAX: u32 = 8;
+
 /// A key's hash, and what its bits mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyHash(pub(crate) u64);
@@ -36,13 +39,18 @@ impl KeyHash {
         ((self.0 >> 32) as u8).max(1)
     }
 
-    /// Whether a key is among those that are sampled: `share` is that of the sampled keys among all, in units of 2^-64,
-    /// or [`ALL_KEYS`]. Down to 2^-16 no other use of a hash depends on the bits that decide;
-    /// below, the sampled keys' tags are alike.
+    /// Whether a key is among those that are sampled: `share` is that of the sampled keys among all, in units of 2^-64.
+    /// Whoever is sampled is sampled by every larger share. Down to 2^-16 no other use of a hash depends on the bits that
+    /// decide; below, the sampled keys' tags are alike.
     #[inline(always)]
     pub(crate) fn is_sampled(self, share: u64) -> bool {
-        // Whoever is sampled is sampled by every larger share.
-        self.0 << 8 < share
+        self.0 << SHARD_BITS_MAX < share
+    }
+
+    /// The bits that are zero in whoever is sampled, and in not twice as many: a test that costs a hit less.
+    pub(crate) fn sample_mask(share: u64) -> u64 {
+        let zeros = share.saturating_sub(1).leading_zeros();
+        !(u64::MAX.checked_shr(zeros).unwrap_or(0)) >> SHARD_BITS_MAX
     }
 
     /// Bits for the frequency sketch, remixed so that they don't follow the shard.
@@ -52,9 +60,6 @@ impl KeyHash {
         mixed ^ (mixed >> 32)
     }
 }
-
-/// The share of sampled keys that lets every key through.
-pub(crate) const ALL_KEYS: u64 = u64::MAX;
 
 /// The seeded hash function of one cache.
 pub(crate) struct KeyHasher {
@@ -95,6 +100,29 @@ mod tests {
         assert_eq!(KeyHash(u64::MAX).shard(0), 0);
         assert_eq!(KeyHash(u64::MAX).shard(8), 255);
         assert_eq!(KeyHash(1 << 63).shard(1), 1);
+    }
+
+    #[test]
+    fn a_sample_has_its_share_of_the_keys_and_the_mask_lets_less_than_twice_as_many_through() {
+        let hasher = KeyHasher::new(3);
+        let hashes: Vec<_> = (0..100_000u64)
+            .map(|n| hasher.hash(&n.to_le_bytes()))
+            .collect();
+        for one_in in [1, 2, 3, 16, 45, 64, 65, 163] {
+            let share = u64::MAX / one_in;
+            let mask = KeyHash::sample_mask(share);
+            let is_sampled = |hash: &&KeyHash| hash.is_sampled(share);
+            let passes = |hash: &&KeyHash| hash.0 & mask == 0;
+            let sampled = hashes.iter().filter(is_sampled).count();
+            let passing = hashes.iter().filter(passes).count();
+            assert!(
+                (sampled as u64 * one_in).abs_diff(100_000) < 12_000,
+                "{one_in}"
+            );
+            assert!(passing < sampled * 9 / 4);
+            assert!(hashes.iter().filter(is_sampled).all(|hash| passes(&hash)));
+        }
+        assert_eq!(KeyHash::sample_mask(u64::MAX), 0);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! handed over with the hits between them, for [`Fall`]. While newcomers are on trial the test lets all keys through,
 //! so that those who come back are counted.
 //!
-//! Invariant: `setting`, `window_permille` and `shares` are hints that may be read at any time; everything else belongs to
+//! Invariant: `setting`, `window_permille` and `sampled` are hints that may be read at any time; everything else belongs to
 //! whoever holds the lock, and is plain data that is whole after each step.
 
 use super::fall::{Fall, Reads};
@@ -22,7 +22,7 @@ use super::{
     Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN,
     SHADOW_ENTRY_BUDGET_MIN, Setting, WARM_UP_DECISIONS,
 };
-use crate::hash::{ALL_KEYS, KeyHash};
+use crate::hash::KeyHash;
 use crate::heap::OutOfMemory;
 use crate::sync::{AtomicU64, AtomicUsize, CacheAligned, Mutex, Ordering};
 use std::cell::Cell;
@@ -132,18 +132,18 @@ struct State {
     decisions: u32,
 }
 
-/// Of which share of the keys is noted what (see [`KeyHash::is_sampled`])?
-struct Shares {
-    /// Hits are looked at: of all keys while newcomers are on trial.
+/// Of which keys is noted what?
+struct Sampled {
+    /// Hits are looked at if the hash has no bit of this mask. None is set while newcomers are on trial.
     looked_at: AtomicU64,
-    /// The miniatures follow them.
+    /// The miniatures follow this share of the keys, see [`KeyHash::is_sampled`].
     followed: AtomicU64,
 }
 
 /// See the module's documentation.
 pub(crate) struct Adaptation {
     /// On a line that is hardly ever written: reads look at it.
-    shares: CacheAligned<Shares>,
+    sampled: CacheAligned<Sampled>,
     setting: AtomicUsize,
     /// The window's share: the setting's, and more while newcomers are on trial.
     window_permille: AtomicU64,
@@ -173,7 +173,7 @@ impl Adaptation {
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
         let entries_max = Self::shadow_entries(budget);
         let adaptation = Self {
-            shares: CacheAligned(Shares {
+            sampled: CacheAligned(Sampled {
                 looked_at: AtomicU64::new(0),
                 followed: AtomicU64::new(0),
             }),
@@ -205,18 +205,18 @@ impl Adaptation {
     #[inline(always)]
     pub(crate) fn looks_at(&self, hash: KeyHash) -> bool {
         // Relaxed: a hint, like all here.
-        hash.is_sampled(self.shares.0.looked_at.load(Ordering::Relaxed))
+        hash.0 & self.sampled.0.looked_at.load(Ordering::Relaxed) == 0
     }
 
     /// Whether the miniatures follow a key.
     #[inline(always)]
     pub(crate) fn follows(&self, hash: KeyHash) -> bool {
-        hash.is_sampled(self.shares.0.followed.load(Ordering::Relaxed))
+        hash.is_sampled(self.sampled.0.followed.load(Ordering::Relaxed))
     }
 
     /// Whether a key that was hit is one that was missed since hits fell. Only asked while all are looked at.
     fn has_come_back(&self, hash: KeyHash) -> bool {
-        self.shares.0.looked_at.load(Ordering::Relaxed) == ALL_KEYS && self.missed.knows(hash)
+        self.sampled.0.looked_at.load(Ordering::Relaxed) == 0 && self.missed.knows(hash)
     }
 
     /// The setting that the cache should be run with.
@@ -240,14 +240,18 @@ impl Adaptation {
         if self.window_permille.load(Ordering::Relaxed) != window {
             self.window_permille.store(window, Ordering::Relaxed);
         }
-        let Shares {
+        let Sampled {
             looked_at,
             followed,
-        } = &self.shares.0;
-        let on_trial = if trial > 0.0 { ALL_KEYS } else { state.share };
-        for (share, published) in [(state.share, followed), (on_trial, looked_at)] {
-            if published.load(Ordering::Relaxed) != share {
-                published.store(share, Ordering::Relaxed);
+        } = &self.sampled.0;
+        let mask = if trial > 0.0 {
+            0
+        } else {
+            KeyHash::sample_mask(state.share)
+        };
+        for (published, new) in [(followed, state.share), (looked_at, mask)] {
+            if published.load(Ordering::Relaxed) != new {
+                published.store(new, Ordering::Relaxed);
             }
         }
     }
@@ -312,7 +316,7 @@ impl State {
         let capacity = enough.min(self.entries_max as u64).min(entries);
         let share = (u128::from(capacity) << u64::BITS) / u128::from(entries);
         (self.resized_for, self.capacity) = (entries, capacity as usize);
-        self.share = u64::try_from(share).unwrap_or(ALL_KEYS);
+        self.share = u64::try_from(share).unwrap_or(u64::MAX);
         let share = self.share;
         self.shadows
             .resize(self.capacity, |hash| hash.is_sampled(share));
@@ -322,7 +326,7 @@ impl State {
 
     /// An L0 answered so many reads, of any key: the real cache would have hit whatever its setting.
     fn note_absorbed(&mut self, reads: u64) {
-        let accesses = reads as f32 * (self.share as f32 / ALL_KEYS as f32);
+        let accesses = reads as f32 * (self.share as f32 / u64::MAX as f32);
         for (score, decay) in self.scores.iter_mut().zip(self.decays) {
             score.note_hits_of_all(accesses, decay);
         }
