@@ -146,7 +146,7 @@ pub(crate) const UNKNOWN_ONE_IN: u64 = 16;
 /// tenth of a point elsewhere.
 pub(crate) const SAMPLES_PER_ENTRY: u64 = 5;
 
-/// Entries of each shadow cache, at most. What is decided on little evidence is decided by chance (decisions 17 and 20).
+/// Entries of each shadow cache, at most. What is decided on little evidence is decided by chance (decisions 17 and 18).
 pub(crate) const SHADOW_ENTRIES_MAX: usize = 6144;
 /// ... and at least, budget permitting: with 6 entries a shadow of a cache of 90 was useless. With 100 two loops were
 /// taken for what they aren't (lirs-multi1 at 20 %, lirs-multi2 at 10 %).
