@@ -174,10 +174,13 @@ impl Wheel {
     /// Whether slots of coarser levels come up at the current unit and hold something.
     #[inline(never)]
     fn has_coarser_due(&self) -> bool {
-        (1..=self.coarsest_due()).any(|level| {
-            let slot = (self.unit >> (SLOT_BITS * level)) % SLOTS as u64;
-            self.occupied[level as usize] >> slot & 1 == 1
-        })
+        (1..=self.coarsest_due())
+            .any(|level| self.occupied[level as usize] >> self.slot_due(level) & 1 == 1)
+    }
+
+    /// The slot of a level that comes up at the current unit, if one does.
+    fn slot_due(&self, level: u32) -> usize {
+        (self.unit >> (SLOT_BITS * level)) as usize % SLOTS
     }
 
     /// The coarsest level of which a slot comes up at the current unit: it does when all levels below begin a turn, so mostly
@@ -207,8 +210,7 @@ impl Wheel {
     /// A record of the slots that come up at the current unit, coarse levels first.
     fn first_of_unit(&self) -> Option<Loc> {
         (0..=self.coarsest_due()).rev().find_map(|level| {
-            let slot = level as usize * SLOTS + (self.unit >> (SLOT_BITS * level)) as usize % SLOTS;
-            let first = Loc(self.slots[slot].0);
+            let first = Loc(self.slots[level as usize * SLOTS + self.slot_due(level)].0);
             (!first.is_sentinel()).then_some(first)
         })
     }

@@ -1,11 +1,15 @@
 //! Reads and overwrites allocate nothing once all is warm: counted by the program's own allocator.
 
-#[allow(dead_code, reason = "bytes are another test's")]
+#[allow(
+    dead_code,
+    reason = "each test is a program of its own: this one counts no bytes"
+)]
 #[path = "support/counting.rs"]
 mod counting;
 
 use counting::ALLOCATIONS;
 use nearcache_engine::{Cache, Clock, Config, Handle, Ttl};
+
 fn allocations_of(work: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
     work();

@@ -3,10 +3,16 @@
 
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code, reason = "calls are another test's")]
+#[allow(
+    dead_code,
+    reason = "each test is a program of its own: this one counts no calls"
+)]
 #[path = "support/counting.rs"]
 mod counting;
-#[allow(dead_code, reason = "not all of it is used here")]
+#[allow(
+    dead_code,
+    reason = "each test is a program of its own: this one skews nothing"
+)]
 #[path = "support/rng.rs"]
 mod rng;
 

@@ -55,6 +55,15 @@ pub(crate) struct Home<'a> {
 }
 
 impl Home<'_> {
+    #[inline(always)]
+    fn place(self, position: Position, loc: Loc) -> Place {
+        Place {
+            segment: self.segment,
+            position,
+            loc,
+        }
+    }
+
     /// Asks for the cache line that a look-up of `hash` will read.
     #[inline(always)]
     pub(crate) fn prefetch(self, hash: KeyHash) {
@@ -231,11 +240,7 @@ impl Index {
     pub(crate) fn place_at(home: Home<'_>, hash: KeyHash, loc: Loc) -> Option<Place> {
         let word = SlotWord::new(hash.stored(), loc.0);
         let position = bucket::locate(home.buckets, hash.tag(), word)?;
-        Some(Place {
-            segment: home.segment,
-            position,
-            loc,
-        })
+        Some(home.place(position, loc))
     }
 
     /// The place of a key's record, expired or not. Under the shard's lock.
@@ -257,18 +262,13 @@ impl Index {
         hash: KeyHash,
         key: &[u8],
     ) -> Option<Place> {
-        let Home { segment, buckets } = home;
         let records = allocator.records();
-        let glance = bucket::glance(buckets, hash.stored(), hash.tag(), |loc| {
+        let glance = bucket::glance(home.buckets, hash.stored(), hash.tag(), |loc| {
             // SAFETY: the caller holds the shard's lock, so what is found here stays live.
             unsafe { records.key_is(Loc(loc), key) }
         });
         match glance {
-            Glance::Found(position, word) => Some(Place {
-                segment,
-                position,
-                loc: Loc(word.loc()),
-            }),
+            Glance::Found(position, word) => Some(home.place(position, Loc(word.loc()))),
             Glance::Absent => None,
             Glance::Unclear => Self::search_key_at(home, allocator, hash, key),
         }
@@ -282,17 +282,12 @@ impl Index {
         hash: KeyHash,
         key: &[u8],
     ) -> Option<Place> {
-        let Home { segment, buckets } = home;
         let records = allocator.records();
-        let found = bucket::find(buckets, hash.stored(), hash.tag(), |loc| {
+        let found = bucket::find(home.buckets, hash.stored(), hash.tag(), |loc| {
             // SAFETY: as in `place_of_key_at`.
             unsafe { records.key_is(Loc(loc), key) }
         });
-        found.map(|(position, word)| Place {
-            segment,
-            position,
-            loc: Loc(word.loc()),
-        })
+        found.map(|(position, word)| home.place(position, Loc(word.loc())))
     }
 
     /// Makes the slot of `old` lead to `new`, a record of the same key. Under the shard's lock.
