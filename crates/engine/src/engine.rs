@@ -20,7 +20,7 @@ use crate::limit::{Bound, Limit, Unit, weight_of};
 use crate::limits::{CACHE_OVERHEAD_BYTES, SMALL};
 use crate::memory::allocator::{Allocator, Emptying};
 use crate::memory::record::{NewRecord, Records};
-use crate::memory::region::{HEAD_BYTES, Loc, Region};
+use crate::memory::region::{HEAD_BYTES, HugePages, Loc, Region};
 use crate::policy::adaptation::Adaptation;
 use crate::policy::sketch::Sketch;
 use crate::policy::turnover::Turnover;
@@ -94,8 +94,14 @@ impl Engine {
         let layout = Layout::of(config)?;
         let classes = classes(config.max_memory, layout.page_bytes as u64);
         let head_bytes = layout.page_bytes.max(HEAD_BYTES);
-        let region = Region::reserve(head_bytes + layout.page_count * layout.page_bytes)
-            .map_err(ConfigError::Reserve)?;
+        let region_bytes = head_bytes + layout.page_count * layout.page_bytes;
+        let huge_pages = if config.clock.is_system() {
+            HugePages::WherePopulated
+        } else {
+            // No helper thread serves it.
+            HugePages::Everywhere
+        };
+        let region = Region::reserve(region_bytes, huge_pages).map_err(ConfigError::Reserve)?;
         let allocator = Allocator::new(
             Records::new(region, classes, layout.unit),
             layout.page_bytes,
@@ -562,9 +568,10 @@ impl Engine {
         while self.common.collect(None) {}
     }
 
-    /// What the helper thread does at every tick: has memory ready that writers will touch soon.
-    pub(crate) fn populate_ahead(&self) {
-        self.common.allocator.populate_ahead();
+    /// What the helper thread does at every tick: has memory ready that writers will touch soon. True if it should go
+    /// on at once.
+    pub(crate) fn provide_memory(&self) -> bool {
+        self.common.allocator.provide_memory()
     }
 
     pub(crate) fn stats(&self) -> Stats {

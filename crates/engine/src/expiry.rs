@@ -319,7 +319,7 @@ mod tests {
     use super::*;
     use crate::limit::Unit;
     use crate::memory::classes::ClassTable;
-    use crate::memory::region::{HEAD_BYTES, Region};
+    use crate::memory::region::{HEAD_BYTES, HugePages, Region};
 
     const DAY_UNITS: u64 = (24 * 3_600 * 1_000 / TICK_MS) >> UNIT_SHIFT;
 
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_record_of_days_comes_up_after_a_few_steps_and_not_too_late() {
-        let region = Region::reserve(HEAD_BYTES + 4_096).unwrap();
+        let region = Region::reserve(HEAD_BYTES + 4_096, HugePages::WherePopulated).unwrap();
         let records = Records::new(region, ClassTable::new(4_096, 1), Unit::Bytes);
         let mut wheel = Wheel::new(1).unwrap();
         let expires_at = (40 * DAY_UNITS) << UNIT_SHIFT;

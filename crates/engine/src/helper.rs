@@ -45,16 +45,22 @@ pub(crate) fn serve(engine: &Arc<Engine>) -> Result<(), ConfigError> {
 }
 
 fn run() {
-    let mut ticks = 0u64;
+    let mut rounds = 0u64;
+    let mut is_growing = false;
     let mut engines = Vec::new();
     loop {
-        thread::sleep(Duration::from_millis(TICK_MS));
+        if !is_growing {
+            thread::sleep(Duration::from_millis(TICK_MS));
+        }
         if !tick(&mut engines) {
             return;
         }
-        engines.iter().for_each(|engine| engine.populate_ahead());
-        ticks += 1;
-        if ticks.is_multiple_of(UNIT_TICKS) {
+        // A part at a time, each of which may take the system as long as a tick.
+        is_growing = engines
+            .iter()
+            .fold(false, |more, engine| engine.provide_memory() | more);
+        rounds += 1;
+        if rounds.is_multiple_of(UNIT_TICKS) {
             maintain(&engines);
         }
         // Before it sleeps: a cache shall end with its last owner.

@@ -11,8 +11,9 @@
 //! It leaves to others what is in the slots, and whom to evict when there is no room.
 
 use super::classes::{Class, Use};
+use super::provision::Provision;
 use super::record::Records;
-use super::region::{HEAD_BYTES, HUGE_PAGE_BYTES, Loc};
+use super::region::{HEAD_BYTES, Loc};
 use crate::fault;
 use crate::heap::{self, OutOfMemory};
 use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -39,6 +40,8 @@ pub(super) struct Page {
     /// Slots that have been handed out at least once; those above were never touched.
     pub(super) carved: AtomicU16,
     pub(super) state: AtomicU8,
+    /// 1 if a huge page begins with it. Written and read by the helper thread.
+    pub(super) is_huge: AtomicU8,
     pub(super) free_head: AtomicU32,
     prev: AtomicU32,
     next: AtomicU32,
@@ -116,9 +119,9 @@ impl ClassLocks {
 /// The slots of the region.
 pub(crate) struct Allocator {
     pub(super) records: Records,
-    page_bytes: usize,
+    pub(super) page_bytes: usize,
     /// Offset of the first page.
-    start: usize,
+    pub(super) start: usize,
     pub(super) pages: Box<[Page]>,
     pub(super) classes: ClassLocks,
     /// Free slots per class, a hint read without the lock.
@@ -126,17 +129,9 @@ pub(crate) struct Allocator {
     pub(super) pool: Mutex<Vec<u32>>,
     pub(super) pool_len: AtomicUsize,
     /// Pages from the first on that have ever been taken from the pool. Written under the pool's lock.
-    touched: AtomicUsize,
-    /// Offset up to which the system was asked to provide memory. Written by the helper thread.
-    populated: AtomicUsize,
-    /// `touched` as an offset, when the helper thread last looked.
-    seen: AtomicUsize,
+    pub(super) touched: AtomicUsize,
+    pub(super) provision: Provision,
 }
-
-/// So many ticks' growth is kept ready: the system may need several for a huge page...
-const TICKS_AHEAD: usize = 2;
-/// ... but no more than this, should growth stop.
-const AHEAD_BYTES_MAX: usize = 32 << 20;
 
 impl Allocator {
     /// With `is_contended` several threads may want slots at the same time.
@@ -156,6 +151,7 @@ impl Allocator {
             used: AtomicU16::new(0),
             carved: AtomicU16::new(0),
             state: AtomicU8::new(0),
+            is_huge: AtomicU8::new(0),
             free_head: AtomicU32::new(0),
             prev: AtomicU32::new(0),
             next: AtomicU32::new(0),
@@ -172,8 +168,7 @@ impl Allocator {
             pool: Mutex::new(pool),
             pool_len: AtomicUsize::new(page_count),
             touched: AtomicUsize::new(0),
-            populated: AtomicUsize::new(0),
-            seen: AtomicUsize::new(0),
+            provision: Provision::new(page_count),
         })
     }
 
@@ -225,7 +220,7 @@ impl Allocator {
     }
 
     /// A page for a class, whose lock the caller holds.
-    fn take_page(&self, class: Class, purpose: Purpose) -> Option<u32> {
+    pub(super) fn take_page(&self, class: Class, purpose: Purpose) -> Option<u32> {
         let mut pool = self.lock_pool();
         let kept = if purpose == Purpose::Entry {
             RESERVED_PAGES
@@ -235,6 +230,7 @@ impl Allocator {
         if pool.len() <= kept {
             return None;
         }
+        self.provision.prefer_ready_page(&mut pool);
         let page = pool.pop()?;
         fault::point();
         self.pages[page as usize]
@@ -247,31 +243,6 @@ impl Allocator {
             self.touched.store(page as usize + 1, Ordering::Relaxed);
         }
         Some(page)
-    }
-
-    /// Has the system provide the next huge page when most of the last one is taken, and more while the
-    /// cache grows fast, so that no write waits until two megabytes are zeroed.
-    pub(crate) fn populate_ahead(&self) {
-        // Relaxed: hints; whoever touches memory that is not there yet gets it all the same.
-        let touched = match self.touched.load(Ordering::Relaxed) {
-            0 => return,
-            pages => self.start + pages * self.page_bytes,
-        };
-        let region = self.records.region();
-        let seen = self.seen.load(Ordering::Relaxed);
-        self.seen.store(touched, Ordering::Relaxed);
-        let ahead = (TICKS_AHEAD * touched.saturating_sub(seen))
-            .clamp(HUGE_PAGE_BYTES / 2, AHEAD_BYTES_MAX);
-        let wanted = (touched + ahead)
-            .next_multiple_of(HUGE_PAGE_BYTES)
-            .min(region.bytes());
-        let populated = self.populated.load(Ordering::Relaxed);
-        self.populated
-            .store(wanted.max(populated), Ordering::Relaxed);
-        let from = touched.next_multiple_of(HUGE_PAGE_BYTES).max(populated);
-        if from < wanted {
-            region.populate(from, wanted - from);
-        }
     }
 
     /// Puts a page to use, which came from the pool and is empty.
@@ -617,20 +588,27 @@ impl Freeing<'_> {
 }
 
 #[cfg(test)]
+impl Allocator {
+    /// With its own region, for tests.
+    pub(super) fn sample(page_bytes: usize, page_count: usize) -> Self {
+        let bytes = page_bytes.max(HEAD_BYTES) + page_bytes * page_count;
+        let region =
+            super::region::Region::reserve(bytes, super::region::HugePages::WherePopulated)
+                .unwrap();
+        let classes = super::classes::ClassTable::new(page_bytes, page_count);
+        let records = Records::new(region, classes, crate::limit::Unit::Bytes);
+        Self::new(records, page_bytes, page_count, false).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::Unit;
-    use crate::memory::classes::ClassTable;
-    use crate::memory::region::Region;
 
     #[test]
     fn a_page_that_could_not_be_emptied_is_left_alone_until_one_of_its_slots_is_freed() {
-        let (page_bytes, page_count) = (4096, 200);
-        let region = Region::reserve(HEAD_BYTES + page_bytes * page_count).unwrap();
-        let classes = ClassTable::new(page_bytes, page_count);
-        let class = classes.for_record(1_000);
-        let records = Records::new(region, classes, Unit::Bytes);
-        let allocator = Allocator::new(records, page_bytes, page_count, false).unwrap();
+        let allocator = Allocator::sample(4096, 200);
+        let class = allocator.records().classes.for_record(1_000);
         let allocate = || allocator.allocate(class, Purpose::Entry).unwrap();
         let per_page = allocator.records().classes.slots_per_page(class);
         let slots: Vec<Loc> = (0..per_page * 2).map(|_| allocate()).collect();

@@ -7,7 +7,7 @@
 //! One number per [`BYTES_PER_ENTRY`] of the region, in a mapping of its own that costs memory only
 //! where slots were freed. Slots are longer than that, so no two share one.
 
-use super::region::{Loc, Region};
+use super::region::{HugePages, Loc, Region};
 use crate::sync::{AtomicU32, Ordering};
 
 const BYTES_PER_ENTRY: usize = 32;
@@ -18,7 +18,10 @@ pub(crate) struct Generations(Region);
 impl Generations {
     pub(crate) fn new(region_bytes: usize) -> Self {
         let bytes = region_bytes / BYTES_PER_ENTRY * size_of::<AtomicU32>();
-        Self(Region::reserve(bytes).expect("address space for a debug build's checks"))
+        Self(
+            Region::reserve(bytes, HugePages::WherePopulated)
+                .expect("address space for a debug build's checks"),
+        )
     }
 
     fn entry(&self, loc: Loc) -> &AtomicU32 {

@@ -7,6 +7,7 @@ pub(crate) mod classes;
 #[cfg(debug_assertions)]
 pub(crate) mod generation;
 mod header;
+mod provision;
 pub(crate) mod record;
 pub(crate) mod region;
 mod repair;

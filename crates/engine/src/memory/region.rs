@@ -49,6 +49,18 @@ impl Loc {
     }
 }
 
+/// Where the system shall provide huge pages, if it has them in [`HUGE_PAGE_BYTES`]. A random read in a large table is
+/// bound by TLB misses: huge pages were worth 10 to 15 %. But whoever touches one first waits until all of it is zeroed,
+/// 0.2 to 6 ms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HugePages {
+    /// Everywhere.
+    Everywhere,
+    /// For the first one, which is touched at construction, and where [`Region::populate`] is asked for them. What is
+    /// touched without that comes in small pages, at a few microseconds each.
+    WherePopulated,
+}
+
 /// A reserved range of zeroed memory. Unmapped when dropped.
 pub(crate) struct Region {
     base: NonNull<u8>,
@@ -63,14 +75,19 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    pub(crate) fn reserve(bytes: usize) -> io::Result<Self> {
+    pub(crate) fn reserve(bytes: usize, huge_pages: HugePages) -> io::Result<Self> {
         let covered = with_whole_huge_pages(bytes);
         let mapping = Mapping::new(covered + ALIGNMENT_BYTES)?;
         let address = mapping.start.as_ptr() as usize;
         let padding = address.next_multiple_of(ALIGNMENT_BYTES) - address;
         // SAFETY: the padding is less than the alignment, by which the mapping exceeds `covered`.
         let base = unsafe { mapping.start.add(padding) };
-        mapping.prefer_huge_pages(base, covered);
+        let preferred = match huge_pages {
+            HugePages::Everywhere => covered,
+            HugePages::WherePopulated => covered.min(HUGE_PAGE_BYTES),
+        };
+        mapping.avoid_huge_pages(base, covered);
+        mapping.prefer_huge_pages(base, preferred);
         Ok(Self {
             base,
             bytes,
@@ -94,14 +111,26 @@ impl Region {
         unsafe { self.base.add(loc.offset()) }
     }
 
-    /// Has the system provide the memory of a range now, instead of when it is first touched. Its
-    /// contents stay as they are, whoever may be using it.
+    /// Has the system provide the memory of a range now, instead of when it is first touched, and in huge pages. Its
+    /// contents stay as they are, whoever may be using it; but who touches it meanwhile may have to wait.
     pub(crate) fn populate(&self, offset: usize, bytes: usize) {
         debug_assert!(offset + bytes <= self.bytes);
         // SAFETY: the range lies inside the mapping (checked above in debug builds; the allocator
         // asks for no more than the region has).
-        self.mapping
-            .populate(unsafe { self.base.add(offset) }, bytes);
+        let from = unsafe { self.base.add(offset) };
+        (self.mapping).prefer_huge_pages(from, with_whole_huge_pages(bytes));
+        self.mapping.populate(from, bytes);
+    }
+
+    /// Makes a huge page of the small ones from `offset` on, if the system can. Their contents stay as they are, whoever
+    /// may be using them; who does waits while they are copied.
+    pub(crate) fn unite(&self, offset: usize) {
+        debug_assert!(
+            offset.is_multiple_of(HUGE_PAGE_BYTES) && offset + HUGE_PAGE_BYTES <= self.bytes
+        );
+        // SAFETY: the range lies inside the mapping (checked above in debug builds; the allocator
+        // asks for no more than the region has).
+        self.mapping.unite(unsafe { self.base.add(offset) });
     }
 
     /// Asks the processor to fetch the line at `loc`. Never faults, whatever `loc` is.
@@ -135,6 +164,10 @@ fn system_page_bytes() -> usize {
 fn huge_page_bytes(page_bytes: usize) -> usize {
     page_bytes / size_of::<u64>() * page_bytes
 }
+
+/// Not in the crate for every C library.
+#[cfg(all(target_os = "linux", not(miri)))]
+const MADV_COLLAPSE: libc::c_int = 25;
 
 impl Drop for Region {
     fn drop(&mut self) {
@@ -184,25 +217,59 @@ impl Mapping {
         let _ = (from, bytes);
     }
 
-    /// A random read in a large table is bound by TLB misses: huge pages were worth 10 to 15 %. Not those of a
-    /// kernel with larger pages, which come 32 or 512 MiB at a time, and all of it zeroed by the write that
-    /// touches it first.
-    fn prefer_huge_pages(&self, base: NonNull<u8>, bytes: usize) {
+    /// While the system copies to the huge page, users of the small ones wait: half a millisecond, but ten times that
+    /// where the host of a virtual machine provides the page's memory only then. So one is touched and given back
+    /// before, to be what the system takes next.
+    fn unite(&self, from: NonNull<u8>) {
         #[cfg(target_os = "linux")]
-        {
-            let advice = if huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES {
-                libc::MADV_HUGEPAGE
-            } else {
-                libc::MADV_NOHUGEPAGE
-            };
-            // SAFETY: the range lies inside our mapping; the advice changes no contents. Where it is
-            // refused the region works all the same.
+        if huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES {
+            self.prefer_huge_pages(from, HUGE_PAGE_BYTES);
+            let spare = Region::reserve(HUGE_PAGE_BYTES, HugePages::Everywhere);
+            if let Ok(spare) = &spare {
+                spare.populate(0, HUGE_PAGE_BYTES);
+                spare.mapping.give_back(spare.base, HUGE_PAGE_BYTES);
+            }
+            // SAFETY: the range lies inside our mapping; the advice changes no contents. A kernel before
+            // 6.1 refuses, and the small pages stay.
             unsafe {
-                libc::madvise(base.as_ptr().cast(), bytes, advice);
+                libc::madvise(from.as_ptr().cast(), HUGE_PAGE_BYTES, MADV_COLLAPSE);
             }
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = (base, bytes);
+        let _ = from;
+    }
+
+    #[cfg(target_os = "linux")]
+    fn give_back(&self, from: NonNull<u8>, bytes: usize) {
+        // SAFETY: the range lies inside our mapping, and the caller is the only one who uses it.
+        unsafe {
+            libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_DONTNEED);
+        }
+    }
+
+    fn avoid_huge_pages(&self, from: NonNull<u8>, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range lies inside our mapping; the advice changes no contents. Where it is
+        // refused the region works all the same.
+        unsafe {
+            libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (from, bytes);
+    }
+
+    /// Not those of a kernel with larger pages, which come 32 or 512 MiB at a time, and all of it zeroed by the write
+    /// that touches it first.
+    fn prefer_huge_pages(&self, from: NonNull<u8>, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        if huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES {
+            // SAFETY: as in `avoid_huge_pages`.
+            unsafe {
+                libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (from, bytes);
     }
 
     fn release(&mut self) {
@@ -232,7 +299,11 @@ impl Mapping {
         Ok(Self { start, bytes })
     }
 
-    fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
+    fn unite(&self, _from: NonNull<u8>) {}
+
+    fn avoid_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
+
+    fn prefer_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
 
     fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
 
@@ -259,7 +330,11 @@ impl Mapping {
         std::alloc::Layout::from_size_align(bytes, 4096).expect("the budget was checked")
     }
 
-    fn prefer_huge_pages(&self, _base: NonNull<u8>, _bytes: usize) {}
+    fn unite(&self, _from: NonNull<u8>) {}
+
+    fn avoid_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
+
+    fn prefer_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
 
     fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
 
@@ -285,7 +360,7 @@ mod tests {
         assert!(system_page_bytes().is_power_of_two());
         assert_eq!(ALIGNMENT_BYTES % (64 << 10), 0);
         for bytes in [HEAD_BYTES, 1 << 20, (3 << 20) + HEAD_BYTES] {
-            let region = Region::reserve(bytes).unwrap();
+            let region = Region::reserve(bytes, HugePages::WherePopulated).unwrap();
             let start = region.at(Loc(0)).as_ptr() as usize;
             assert_eq!(start % ALIGNMENT_BYTES, 0);
             // The system rounds the end up to a page, which the mapping has room for.
