@@ -109,8 +109,13 @@ impl Input {
     /// # Errors
     /// [`Error::Read`].
     pub fn beginning(&mut self) -> Result<Vec<u8>, Error> {
+        self.first(BEGINNING_BYTES)
+    }
+
+    /// As many of the unpacked bytes, without taking them, or all that there are.
+    fn first(&mut self, bytes: u64) -> Result<Vec<u8>, Error> {
         let mut start = Vec::new();
-        let mut limited = (&mut self.reader).take(BEGINNING_BYTES);
+        let mut limited = (&mut self.reader).take(bytes);
         let read = limited.read_to_end(&mut start);
         read.map_err(Error::reading(&self.path))?;
         let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
@@ -118,9 +123,9 @@ impl Input {
         Ok(start)
     }
 
-    /// Passes over a mark before text.
+    /// Passes over a mark before text. Reads no more than that of a pipe, which may be slow to give more.
     pub(crate) fn pass_over_mark(&mut self) -> Result<(), Error> {
-        if self.beginning()?.starts_with(BYTE_ORDER_MARK) {
+        if self.first(BYTE_ORDER_MARK.len() as u64)? == BYTE_ORDER_MARK {
             self.reader.consume(BYTE_ORDER_MARK.len());
         }
         Ok(())
@@ -254,4 +259,40 @@ fn pass_over_frame(inner: &mut impl Read) -> io::Result<()> {
 
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Format, Reading, reader};
+
+    /// A pipe whose other end has written no more than this yet.
+    struct Slow(&'static [u8]);
+
+    impl Read for Slow {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.0.read(out)
+        }
+    }
+
+    #[test]
+    fn a_named_format_is_read_from_the_first_line_that_a_pipe_gives() {
+        for text in ["first\nsec", "\u{feff}first\nsec"] {
+            let slow = Box::new(BufReader::new(Slow(text.as_bytes())));
+            let input = Input {
+                reader: slow,
+                ..Input::of_bytes("pipe", b"")
+            };
+            let reading = Reading {
+                format: Some(Format::Keys),
+                keep_names: true,
+                ..Reading::default()
+            };
+            let first = reader(input, &reading).unwrap().next().unwrap().unwrap();
+            assert_eq!(first.name.as_deref(), Some("first".as_bytes()));
+        }
+    }
 }
