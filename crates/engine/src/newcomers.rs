@@ -86,7 +86,7 @@ impl<'a> LockedShard<'a> {
         unsafe { records.refill(loc, new, version) };
         fault::point();
         common.turnover.note(slot_bytes, &common.sketch);
-        if !Index::insert_at(home, allocator, new.hash, loc)
+        if !Index::insert_at(home, allocator, loc)
             && !self.insert_by_split(new.hash, loser, slot_bytes)
         {
             return Replaced::NeedsIndex;
@@ -134,7 +134,7 @@ impl<'a> LockedShard<'a> {
         if Index::is_near_merging(home, allocator) {
             return None;
         }
-        let place = Index::place_at(home, loser.hash, loser.loc);
+        let place = Index::place_at(home, loser.loc);
         debug_assert!(place.is_some(), "what is in a ring is in the index");
         let place = place?;
         self.state.random = random;
@@ -237,7 +237,10 @@ impl<'a> LockedShard<'a> {
         let (common, index, loc) = (self.common, self.index, loser.loc);
         let (allocator, records) = (&common.allocator, common.allocator.records());
         let retired = self.state.pending.index();
-        if index.insert(allocator, hash, loc, retired).is_ok() {
+        if index
+            .insert(allocator, &common.hasher, hash, loc, retired)
+            .is_ok()
+        {
             return true;
         }
         if loser.winner.is_none() {
