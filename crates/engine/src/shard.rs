@@ -203,7 +203,7 @@ impl LockedShard<'_> {
     /// Lets the lock go, in place.
     #[inline(always)]
     pub(crate) fn unlock(self) {
-        drop(self.state);
+        self.state.unlock();
     }
 
     pub(crate) fn records(&self) -> &Records {
