@@ -1,11 +1,11 @@
 //! One 64-bit hash per key decides everything: shard, segment, bucket, tag and sketch counters.
 //!
-//! The bits are dealt out so that a segment can be split without looking at a single record:
+//! The bits are dealt out so that a segment can be split in two of its size without looking at a single record:
 //!
 //! ```text
 //! bit 63      56 55        40 39      32 31         16 15           0
 //!     shard      sample       tag        home bucket   directory
-//!                                        └──── stored in the index slot ────┘
+//!                          in the slot         by its bucket   in the slot
 //! ```
 
 use foldhash::SharedSeed;
@@ -27,13 +27,13 @@ impl KeyHash {
         ((self.0 >> 1) >> (63 - shard_bits)) as usize
     }
 
-    /// The part that the index stores beside a record's location.
+    /// The part that says where in the index a record stands.
     #[inline(always)]
     pub(crate) fn stored(self) -> u32 {
         self.0 as u32
     }
 
-    /// The tag in the bucket's control word: 1 to 255, 0 means empty.
+    /// The tag in the bucket: 1 to 255, 0 means empty.
     #[inline(always)]
     pub(crate) fn tag(self) -> u8 {
         ((self.0 >> 32) as u8).max(1)

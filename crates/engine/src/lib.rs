@@ -49,7 +49,6 @@ mod fault;
 mod flooding;
 #[cfg(not(loom))]
 mod handle;
-#[cfg(not(loom))]
 mod hash;
 mod heap;
 #[cfg(not(loom))]

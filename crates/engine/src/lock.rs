@@ -17,6 +17,7 @@ use crate::barrier::Barrier;
 use crate::sync::sleep::{Condvar, Mutex, MutexGuard};
 use crate::sync::{AtomicU32, Ordering, panicking};
 use std::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
 /// How often a waiter looks before it sleeps. What is done under a shard's lock takes less than a microsecond.
@@ -152,9 +153,15 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T> Guard<'_, T> {
+    /// As when it is dropped, in place.
     #[inline(always)]
-    fn drop(&mut self) {
+    pub(crate) fn unlock(self) {
+        ManuallyDrop::new(self).let_go();
+    }
+
+    #[inline(always)]
+    fn let_go(&mut self) {
         if panicking() && !self.was_panicking {
             self.lock.poison();
         }
@@ -164,6 +171,13 @@ impl<T> Drop for Guard<'_, T> {
         if self.lock.waiters.load(Ordering::Relaxed) != 0 {
             self.lock.wake();
         }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

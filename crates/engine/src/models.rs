@@ -9,7 +9,7 @@ mod loading;
 
 use crate::changes::{ChangeLog, Drained};
 use crate::epoch::{Epoch, ReaderSlot};
-use crate::index::bucket::{Bucket, SlotWord, find, insert};
+use crate::index::bucket::{Bucket, Seat, hash_of};
 use crate::signal::Signal;
 use crate::state::State;
 use crate::sync::{Arc, AtomicU8, AtomicU32, AtomicU64, Mutex, Ordering, lock};
@@ -393,8 +393,8 @@ impl IndexWorld {
     }
 
     fn put(&self, segment: usize, hash: u32) {
-        let word = SlotWord::new(hash, 10 + hash);
-        assert!(insert(&self.segments[segment].0, TAG, word, 0));
+        let seat = Seat::new(&self.segments[segment].0, hash_of(hash, TAG));
+        assert!(seat.insert(10 + hash, 0));
     }
 
     /// `Index::find`.
@@ -406,7 +406,9 @@ impl IndexWorld {
         let segment = self.entries[directory][entry].load(Ordering::Acquire) as usize;
         let (buckets, memory) = &self.segments[segment];
         memory.read();
-        let found = find(buckets, hash, TAG, |_| true).map(|(_, word)| word.loc());
+        let found = Seat::new(buckets, hash_of(hash, TAG))
+            .find(|_| true)
+            .map(|(_, loc)| loc);
         memory.read();
         found
     }

@@ -10,12 +10,13 @@ use crate::eviction::Ahead;
 use crate::expiry::Wheel;
 use crate::fault;
 use crate::hash::KeyHash;
-use crate::index::{Home, Index, Place};
+use crate::index::{Home, Index};
 use crate::limit::Unit;
-use crate::memory::record::{NewRecord, Queue};
+use crate::memory::record::{Header, NewRecord, Queue};
 use crate::memory::region::Loc;
-use crate::policy::{Admission, EVERYBODY, Random, UNKNOWN_ONE_IN, admits};
-use crate::shard::{InHand, LockedShard};
+use crate::policy::rings::Hashed;
+use crate::policy::{Admission, EVERYBODY, UNKNOWN_ONE_IN, admits};
+use crate::shard::LockedShard;
 use crate::state::VERSION_MASK;
 
 /// What became of a new record.
@@ -28,16 +29,7 @@ pub(crate) enum Replaced {
     NeedsIndex,
 }
 
-/// Who goes.
-#[derive(Clone, Copy)]
-struct Loser {
-    loc: Loc,
-    hash: KeyHash,
-    /// The window's first record and the ring it contested, if that is not who goes.
-    winner: Option<(Loc, Queue)>,
-}
-
-impl<'a> LockedShard<'a> {
+impl LockedShard<'_> {
     /// Stores a new record of a key that has none, whose home is `home`, in the slot of whoever goes of the window's first
     /// and the one that it meets, if that can be told. Nobody may be reading this shard's records.
     #[inline(always)]
@@ -49,55 +41,112 @@ impl<'a> LockedShard<'a> {
         ahead: &Ahead,
         now: u64,
     ) -> Replaced {
-        let common = self.common;
-        let (allocator, records) = (&common.allocator, common.allocator.records());
-        let found = self.unread_loser_and_place(new, slot_bytes, ahead, now);
-        let Some((loser, old_home, place)) = found else {
+        let Some((met, queue)) = self.unread_contest(new, slot_bytes, ahead, now) else {
             return Replaced::Nothing;
         };
-        let loc = loser.loc;
-        self.state.sizes.note_equal();
-        if let Some((winner, queue)) = loser.winner {
-            self.admit(winner, queue, loc, slot_bytes);
+        let (candidate, hash) = ahead.known;
+        // If it goes the other way, with the same numbers.
+        let random = self.state.random;
+        let replaced = match self.hash_of_beaten(hash, met) {
+            None => self.replace::<false>(new, home, (candidate, hash), slot_bytes, now),
+            Some(beaten) => {
+                self.replace_met(*new, (met, beaten), (candidate, queue), slot_bytes, now)
+            }
+        };
+        if matches!(replaced, Replaced::Nothing) {
+            self.state.random = random;
         }
+        replaced
+    }
+
+    /// As [`Self::replace_unread`], where the window's first has won its contest. The new record is copied and its home looked up
+    /// once more, so that neither need lie in memory where it has lost.
+    #[inline(never)]
+    fn replace_met(
+        &mut self,
+        new: NewRecord<'_>,
+        loser: Hashed,
+        (winner, queue): (Loc, Queue),
+        slot_bytes: u64,
+        now: u64,
+    ) -> Replaced {
+        let allocator = &self.common.allocator;
+        let header = allocator.records().header(loser.0);
+        if !self.may_go(header, self.index.home(allocator, loser.1)) {
+            return Replaced::Nothing;
+        }
+        self.admit(winner, queue, loser.0, slot_bytes);
+        let home = self.index.home(allocator, new.hash);
+        self.replace::<true>(&new, home, loser, slot_bytes, now)
+    }
+
+    /// Whether a loser's slot may pass on: no L0 is to be told, and its segment remains.
+    #[inline(always)]
+    fn may_go(&self, loser: &Header, home: Home<'_>) -> bool {
+        // A merge would move what the new key's home leads to.
+        !loser.is_watched() && !Index::is_near_merging(home, &self.common.allocator)
+    }
+
+    /// Stores a new record in the slot of who goes: the window's first, or else (`IS_MET`) one that has left its ring already.
+    #[inline(always)]
+    fn replace<const IS_MET: bool>(
+        &mut self,
+        new: &NewRecord<'_>,
+        home: Home<'_>,
+        (loc, hash): Hashed,
+        slot_bytes: u64,
+        now: u64,
+    ) -> Replaced {
+        let common = self.common;
+        let (allocator, records) = (&common.allocator, common.allocator.records());
+        let header = records.header(loc);
+        let old_home = self.index.home(allocator, hash);
+        if !IS_MET && !self.may_go(header, old_home) {
+            return Replaced::Nothing;
+        }
+        let Some(place) = Index::place_at(old_home, loc) else {
+            debug_assert!(false, "what is in a ring is in the index");
+            return Replaced::Nothing;
+        };
+        self.state.sizes.note_equal();
         self.state.in_hand.going = loc;
         fault::point();
         Index::remove_at(old_home, allocator, place);
         fault::point();
-        let stays_filed = new.expiry.is_no_earlier_than(records.header(loc).expiry());
+        let stays_filed = new.expiry.is_no_earlier_than(header.near_expiry());
         if !stays_filed {
             self.state.wheel.unlink(records, loc);
         }
         fault::point();
-        self.state.in_hand = InHand {
-            coming: loc,
-            ..InHand::NOTHING
-        };
+        self.state.in_hand.coming = loc;
+        self.state.in_hand.going = Loc::NONE;
         fault::point();
         let counts = &mut self.state.counts;
-        match loser.winner {
-            None => counts.rejections += 1,
-            Some(_) => counts.evictions += 1,
+        if IS_MET {
+            counts.evictions += 1;
+        } else {
+            counts.rejections += 1;
         }
         records.recycle(loc, slot_bytes as usize);
         let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
+        self.state.last_version = version;
         // SAFETY: the record was a short one that occupied as much, and was not watched. It is not in the index any more,
         // nobody can be reading it, as the caller vouches, and its slot was not freed.
         unsafe { records.refill(loc, new, version) };
         fault::point();
         common.turnover.note(slot_bytes, &common.sketch);
-        if !Index::insert_at(home, allocator, new.hash, loc)
-            && !self.insert_by_split(new.hash, loser, slot_bytes)
+        if !Index::insert_at(home, allocator, loc)
+            && !self.insert_by_split::<IS_MET>(new.hash, loc, slot_bytes)
         {
             return Replaced::NeedsIndex;
         }
         fault::point();
-        match loser.winner {
-            None => self.state.rings.rotate(records, Queue::Window, loc),
-            Some(_) => (self.state.rings).push(records, Queue::Window, loc, slot_bytes),
+        if IS_MET {
+            (self.state.rings).push(records, Queue::Window, loc, slot_bytes);
+        } else {
+            self.state.rings.rotate(records, Queue::Window, loc);
         }
         fault::point();
-        self.state.last_version = version;
         self.state.counts.sets += 1;
         fault::point();
         if !stays_filed || !Wheel::is_filed(records, loc) {
@@ -111,47 +160,20 @@ impl<'a> LockedShard<'a> {
         Replaced::One
     }
 
-    /// Who goes, and where in the index it is; or nothing, and nothing has changed.
+    /// Whom the window's first record meets, and in which ring, if both were not read and occupy as much as the new one will,
+    /// and nothing else has to go.
     #[inline(always)]
-    fn unread_loser_and_place(
-        &mut self,
-        new: &NewRecord<'_>,
-        slot_bytes: u64,
-        ahead: &Ahead,
-        now: u64,
-    ) -> Option<(Loser, Home<'a>, Place)> {
-        #[cfg(all(test, not(shuttle)))]
-        if tests::IN_GENERAL.get() {
-            return None;
-        }
-        let common = self.common;
-        let allocator = &common.allocator;
-        // If it goes the other way, with the same numbers.
-        let mut random = self.state.random;
-        let loser = self.unread_loser(new, slot_bytes, ahead, now, &mut random)?;
-        let home = self.index.home(allocator, loser.hash);
-        // A merge would move what the new key's home leads to.
-        if Index::is_near_merging(home, allocator) {
-            return None;
-        }
-        let place = Index::place_at(home, loser.hash, loser.loc);
-        debug_assert!(place.is_some(), "what is in a ring is in the index");
-        let place = place?;
-        self.state.random = random;
-        Some((loser, home, place))
-    }
-
-    /// Who goes for the new record, as `evict_as` and `contest` would say, if both who contest were not read, and occupy as
-    /// much as it will.
-    #[inline(always)]
-    fn unread_loser(
+    fn unread_contest(
         &self,
         new: &NewRecord<'_>,
         slot_bytes: u64,
         ahead: &Ahead,
         now: u64,
-        random: &mut Random,
-    ) -> Option<Loser> {
+    ) -> Option<(Loc, Queue)> {
+        #[cfg(all(test, not(shuttle)))]
+        if tests::IN_GENERAL.get() {
+            return None;
+        }
         let (common, state) = (self.common, &*self.state);
         let records = common.allocator.records();
         // The window remains as it is, so if it had to shrink afterwards that is known, too.
@@ -159,64 +181,47 @@ impl<'a> LockedShard<'a> {
             && common.layout.unit == Unit::Bytes
             && !common.has_room()
             && state.wheel.is_idle(now);
-        let (loc, hash) = ahead.known;
-        if !may_be || state.rings.first(Queue::Window) != Some(loc) {
+        let (candidate, _) = ahead.known;
+        if !may_be || state.rings.first(Queue::Window) != Some(candidate) {
             return None;
         }
         let [queue, _] = self.main_queues();
         let met = state.rings.first(queue)?;
-        let are_unread = records.is_unread_and_alike(loc, new, slot_bytes)
-            && !records.header(loc).expiry().is_past(now)
+        let are_plain = records.is_unread_and_alike(candidate, new, slot_bytes)
+            && !records.header(candidate).near_expiry().is_past(now)
             && records.is_unread_and_alike(met, new, slot_bytes)
-            && !records.header(met).expiry().is_past(now);
-        if !are_unread {
-            return None;
-        }
-        let frequency = common.sketch.frequency(hash);
-        let is_unknown = frequency == 0
-            && self.setting().admission != EVERYBODY
-            && !random.next().is_multiple_of(UNKNOWN_ONE_IN);
-        let loser = if is_unknown {
-            let winner = None;
-            Loser { loc, hash, winner }
-        } else {
-            self.loser_of((loc, hash), frequency, (met, queue), random)
-        };
-        (!records.header(loser.loc).is_watched()).then_some(loser)
+            && !records.header(met).near_expiry().is_past(now);
+        are_plain.then_some((met, queue))
     }
 
-    /// The one who goes of a candidate and whom it meets, of the same size, as `weigh` would say.
+    /// The hash of the one that a candidate meets, if the candidate takes its place: as `contest` would say of two of the same
+    /// size.
+    #[inline(always)]
+    fn hash_of_beaten(&mut self, candidate: KeyHash, met: Loc) -> Option<KeyHash> {
+        let frequency = self.common.sketch.frequency(candidate);
+        let is_unknown = frequency == 0
+            && self.setting().admission != EVERYBODY
+            && !self.state.random.next().is_multiple_of(UNKNOWN_ONE_IN);
+        if is_unknown {
+            return None;
+        }
+        self.weigh_unread(frequency, met)
+    }
+
+    /// As [`Self::hash_of_beaten`], where the one that it meets may have to be looked at.
     #[inline(never)]
-    fn loser_of(
-        &self,
-        (candidate, hash): (Loc, KeyHash),
-        frequency: u32,
-        (met, queue): (Loc, Queue),
-        random: &mut Random,
-    ) -> Loser {
+    fn weigh_unread(&mut self, frequency: u32, met: Loc) -> Option<KeyHash> {
         let admission = self.setting().admission;
-        let hash_of_met = self.hash_of(met);
+        let hash = self.hash_of(met);
         let is_admitted = match admission {
             // Whom it meets need not be looked at.
             Admission::AtLeast(uses) if frequency > 0 || uses == 0 => frequency >= uses,
             _ => {
-                let bar = self.common.sketch.frequency(hash_of_met);
-                admits(admission, frequency, bar, random)
+                let bar = self.common.sketch.frequency(hash);
+                admits(admission, frequency, bar, &mut self.state.random)
             }
         };
-        if is_admitted {
-            Loser {
-                loc: met,
-                hash: hash_of_met,
-                winner: Some((candidate, queue)),
-            }
-        } else {
-            Loser {
-                loc: candidate,
-                hash,
-                winner: None,
-            }
-        }
+        is_admitted.then_some(hash)
     }
 
     /// The winner enters the main space, the loser leaves its ring.
@@ -233,14 +238,19 @@ impl<'a> LockedShard<'a> {
     /// Puts the new record, which lies where the loser lay, into the index after its segment was split. False if there is
     /// no room for that: then it is retired.
     #[inline(never)]
-    fn insert_by_split(&mut self, hash: KeyHash, loser: Loser, charge: u64) -> bool {
-        let (common, index, loc) = (self.common, self.index, loser.loc);
+    fn insert_by_split<const IS_MET: bool>(
+        &mut self,
+        hash: KeyHash,
+        loc: Loc,
+        charge: u64,
+    ) -> bool {
+        let (common, index) = (self.common, self.index);
         let (allocator, records) = (&common.allocator, common.allocator.records());
         let retired = self.state.pending.index();
-        if index.insert(allocator, hash, loc, retired).is_ok() {
+        if (index.insert(allocator, &common.hasher, hash, loc, retired)).is_ok() {
             return true;
         }
-        if loser.winner.is_none() {
+        if !IS_MET {
             (self.state.rings).unlink(records, Queue::Window, loc, charge);
         }
         self.state.wheel.unlink(records, loc);

@@ -166,13 +166,13 @@ impl LockedShard<'_> {
         let common = self.common;
         // The line arrives while it is looked ahead.
         let home = self.index.home(&common.allocator, new.hash);
-        home.prefetch(new.hash);
+        home.prefetch();
         let ahead = self.look_ahead();
         // Rather that than a live entry. And where sizes are mixed the next to go is hardly ever of the right one.
         if !self.state.pending.is_empty() || self.state.sizes.is_mixed() {
             return false;
         }
-        let place = Index::place_of_key_at(home, &common.allocator, new.hash, new.key);
+        let place = Index::place_of_rare_key_at(home, &common.allocator, new.key);
         if let Some(old) = place {
             let is_done = self.overwrite_found(old.loc, *new, now);
             own.expect_overwrite(is_done);

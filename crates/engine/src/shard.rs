@@ -203,7 +203,7 @@ impl LockedShard<'_> {
     /// Lets the lock go, in place.
     #[inline(always)]
     pub(crate) fn unlock(self) {
-        drop(self.state);
+        self.state.unlock();
     }
 
     pub(crate) fn records(&self) -> &Records {
@@ -260,7 +260,7 @@ impl LockedShard<'_> {
         fault::point();
         own.expect_overwrite(existing.is_some_and(|old| self.records().are_alike(old.loc, new)));
         match existing {
-            Some(old) => self.supersede(hash, key, old, new),
+            Some(old) => self.supersede(key, old, new),
             None => {
                 if self.common.bound.is_some() {
                     self.make_place(new, now);
@@ -296,7 +296,8 @@ impl LockedShard<'_> {
         charge: u64,
     ) -> Result<(), NeedsRoom> {
         let (common, index) = (self.common, self.index);
-        index.insert(&common.allocator, hash, new, self.state.pending.index())?;
+        let retired = self.state.pending.index();
+        index.insert(&common.allocator, &common.hasher, hash, new, retired)?;
         fault::point();
         let records = common.allocator.records();
         self.state.rings.push(records, Queue::Window, new, charge);
@@ -359,12 +360,12 @@ impl LockedShard<'_> {
         }
     }
 
-    fn supersede(&mut self, hash: KeyHash, key: &[u8], place: Place, new: Loc) {
+    fn supersede(&mut self, key: &[u8], place: Place, new: Loc) {
         let common = self.common;
         let records = common.allocator.records();
         let old = place.loc;
         self.state.in_hand.going = old;
-        self.index.replace_at(&common.allocator, hash, place, new);
+        self.index.replace_at(&common.allocator, place, new);
         fault::point();
         // An overwrite is a use: the new record inherits the old one's standing and a hit.
         records.header(new).set_hits(records.header(old).hits());
@@ -409,9 +410,13 @@ impl LockedShard<'_> {
         let common = self.common;
         let records = common.allocator.records();
         self.state.in_hand.going = loc;
-        let removed = self
-            .index
-            .remove(&common.allocator, hash, loc, self.state.pending.index());
+        let removed = self.index.remove(
+            &common.allocator,
+            &common.hasher,
+            hash,
+            loc,
+            self.state.pending.index(),
+        );
         debug_assert!(removed);
         fault::point();
         let occupied = records.occupied(loc);
@@ -707,26 +712,21 @@ impl LockedShard<'_> {
     pub(crate) fn validate(&self, shard: usize) -> Result<crate::limbo::Census, String> {
         let records = self.common.allocator.records();
         let mut chunks = 0;
-        let (entries, segments) = self.index.validate(&self.common.allocator, |word| {
-            let loc = Loc(word.loc());
+        let (entries, segments) = self.index.validate(&self.common.allocator, |loc| {
             // SAFETY: the shard's lock is held and the record is live in it.
             let hash = unsafe { records.with_key(loc, |key| self.common.hasher.hash(key)) };
             let hash = hash.map_err(|refused| format!("{refused:?}"))?;
             if hash != self.hash_of(loc) {
                 return Err(format!("the chunks of {loc:?} have another hash"));
             }
-            if hash.stored() != word.stored_hash()
-                || hash.shard(self.common.layout.shard_bits) != shard
-            {
-                return Err(format!(
-                    "{loc:?} has another key than its slot in shard {shard} says"
-                ));
+            if hash.shard(self.common.layout.shard_bits) != shard {
+                return Err(format!("{loc:?} is of another shard than {shard}"));
             }
             if records.header(loc).queue().is_none() {
                 return Err(format!("{loc:?} is indexed but in no ring"));
             }
             chunks += records.chunks(loc).count();
-            Ok(())
+            Ok(hash)
         })?;
         self.state.rings.validate(records)?;
         let filed = self.state.wheel.validate(records)?;

@@ -6,9 +6,10 @@
 //! times: the index as a whole has an even load of about two thirds instead of swinging between a
 //! half and full, and no doubling happens everywhere at once.
 
-use super::bucket::{self, Bucket, SLOTS};
+use super::bucket::{Bucket, Entry, SLOTS, Seat, home_of};
 use super::{NeedsRoom, Retired};
 use crate::fault;
+use crate::hash::KeyHasher;
 use crate::heap;
 use crate::memory::allocator::Allocator;
 use crate::memory::classes::Class;
@@ -113,14 +114,12 @@ impl SegmentRef {
     }
 
     /// Number of entries that `wanted` accepts. Under the shard's lock.
-    pub(crate) fn count_of(self, allocator: &Allocator, wanted: impl Fn(u32) -> bool) -> usize {
+    pub(crate) fn count_of(self, allocator: &Allocator, wanted: impl Fn(u16) -> bool) -> usize {
         // SAFETY: the caller holds the shard's lock, under which the segment is not freed.
         let entries = unsafe { self.buckets(allocator) }
             .iter()
             .flat_map(Bucket::entries);
-        entries
-            .filter(|(_, word)| wanted(word.stored_hash()))
-            .count()
+        entries.filter(|entry| wanted(entry.low_hash)).count()
     }
 
     /// Copies the entries that `wanted` accepts into `target`, which nobody else can reach yet.
@@ -129,14 +128,24 @@ impl SegmentRef {
         self,
         target: Self,
         allocator: &Allocator,
-        wanted: impl Fn(u32) -> bool,
+        hasher: &KeyHasher,
+        wanted: impl Fn(u16) -> bool,
     ) {
         // SAFETY: the caller holds the shard's lock, under which neither segment is freed.
         let (from, to) = unsafe { (self.buckets(allocator), target.buckets(allocator)) };
         let mut copied = 0;
-        for (tag, word) in from.iter().flat_map(Bucket::entries) {
-            if wanted(word.stored_hash()) {
-                let inserted = bucket::insert(to, tag, word, usize::MAX);
+        let seat_of = |entry: Entry, at| match home_of(entry, at, from.len()) {
+            // As far from the segment's beginning as before.
+            Some(home) if to.len() == from.len() => Seat::of_entry(to, entry, home),
+            _ => {
+                // SAFETY: the caller holds the shard's lock, under which what is in its index is live.
+                let hash = unsafe { allocator.records().hash_of(Loc(entry.loc), hasher) };
+                Seat::new(to, hash)
+            }
+        };
+        for (at, bucket) in from.iter().enumerate() {
+            for entry in bucket.entries().filter(|entry| wanted(entry.low_hash)) {
+                let inserted = seat_of(entry, at).insert(entry.loc, usize::MAX);
                 assert!(inserted, "a segment that takes over a part has room for it");
                 copied += 1;
             }

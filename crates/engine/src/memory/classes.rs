@@ -43,7 +43,7 @@ pub(crate) const CHUNK_ENTRY_BYTES: usize = 4;
 const INDEX_BLOCK_BYTES_MIN: usize = if SMALL { 128 } else { 1024 };
 /// Lines of an index block, and entries in one. The first line of a block has none.
 const LINE_BYTES: usize = 64;
-const SLOTS_PER_LINE: usize = 7;
+const SLOTS_PER_LINE: usize = 8;
 /// In caches of at most so many bytes index blocks come in three sizes, and each segment has the one that fits: they have
 /// too few segments for their loads to differ, and would lack a fifth of their entries after each doubling. In
 /// larger ones fuller buckets would cost a read of 194 instructions two more.

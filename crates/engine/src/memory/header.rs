@@ -117,10 +117,10 @@ impl Header {
         self.state.reset(version);
     }
 
-    /// Short, and not read since a hand passed.
+    /// Short, its expiry not far, and not read since a hand passed.
     #[inline(always)]
-    pub(super) fn is_short_and_unread(&self) -> bool {
-        self.hits.load(Ordering::Relaxed) & (CHUNKED | HITS_MASK) == 0
+    pub(super) fn is_ordinary_and_unread(&self) -> bool {
+        self.hits.load(Ordering::Relaxed) & (CHUNKED | FAR_EXPIRY | HITS_MASK) == 0
     }
 
     /// Short, and its expiry not far.

@@ -1,9 +1,9 @@
 //! Making a record in a slot.
 
 use super::{HEADER_BYTES, NewRecord, Records};
-use crate::memory::asan;
 use crate::memory::classes::Class;
 use crate::memory::region::Loc;
+use crate::memory::{asan, bytes};
 use crate::sync::Ordering;
 
 impl Records {
@@ -35,7 +35,7 @@ impl Records {
         // SAFETY: as the caller promises.
         unsafe {
             let payload = start.add(HEADER_BYTES);
-            payload.copy_from_nonoverlapping(new.key.as_ptr(), new.key.len());
+            bytes::copy(payload, new.key);
             payload
                 .add(new.key.len())
                 .copy_from_nonoverlapping(new.value.as_ptr(), new.value.len());
@@ -56,7 +56,8 @@ impl Records {
         unsafe { Self::fill_short(start, new) };
     }
 
-    /// Whether a record is a short one, was not read since a hand passed, and occupies as many bytes as the new one will.
+    /// Whether a record is an ordinary one (short, and its expiry not far), was not read since a hand passed, and occupies as many
+    /// bytes as the new one will.
     #[inline(always)]
     pub(crate) fn is_unread_and_alike(
         &self,
@@ -67,7 +68,7 @@ impl Records {
         let header = self.header(loc);
         let payload = self.payload_len(header);
         // Most are exactly as long.
-        header.is_short_and_unread()
+        header.is_ordinary_and_unread()
             && (payload == new.key.len() + new.value.len()
                 || self.classes.record_bytes(HEADER_BYTES + payload) as u64 == slot_bytes)
     }
