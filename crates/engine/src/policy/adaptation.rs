@@ -15,7 +15,7 @@
 
 use super::fall::{Fall, Reads};
 use super::missed::Missed;
-use super::shadow::Shadows;
+use super::shadow::{Miniatures, Use};
 use super::sketch::Sketch;
 use super::{
     BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEADS_MIN, RECOVERY,
@@ -111,7 +111,7 @@ impl Score {
 /// What the lock guards.
 struct State {
     /// One for each setting.
-    shadows: Shadows,
+    shadows: Miniatures,
     sketch: Sketch,
     random: Random,
     scores: [Score; HALF_LIVES.len()],
@@ -167,7 +167,7 @@ impl Adaptation {
     }
 
     fn bytes_of(entries: usize) -> usize {
-        Shadows::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
+        Miniatures::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
     }
 
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
@@ -181,7 +181,7 @@ impl Adaptation {
             window_permille: AtomicU64::new(SETTINGS[0].window_permille),
             missed: Missed::new(budget)?,
             state: Mutex::new(State {
-                shadows: Shadows::new(entries_max)?,
+                shadows: Miniatures::new(entries_max)?,
                 sketch: Sketch::new(entries_max * SKETCH_BYTES_PER_ENTRY)?,
                 random: Random::new(seed),
                 scores: Default::default(),
@@ -334,10 +334,12 @@ impl State {
 
     /// A sampled key is used.
     fn access(&mut self, hash: KeyHash) {
-        let hash = Shadows::kept(hash);
-        self.sketch.count(hash, 1);
+        let used = Use {
+            count: self.sketch.count(hash, 1),
+            generation: self.sketch.generation(),
+        };
         let was_full = self.shadows.is_full(self.chosen);
-        let hits = (self.shadows).access(hash, &self.sketch, &mut self.random);
+        let hits = self.shadows.access(hash, used, &mut self.random);
         if self.shadows.is_crowded() {
             self.entries_max = self.capacity - self.capacity.div_ceil(CROWDED_SHARE);
             self.resize();
@@ -484,6 +486,7 @@ impl Samples {
 mod tests {
     use super::*;
     use crate::hash::KeyHasher;
+    use crate::policy::shadow::Shadows;
 
     const BUDGET: u64 = 64 << 20;
 
@@ -567,7 +570,8 @@ mod tests {
         {
             let mut state = traffic.adaptation.state.lock().unwrap();
             let capacity = state.capacity;
-            state.shadows = Shadows::with_nodes(capacity, capacity + capacity / 8).unwrap();
+            let few = Shadows::<u16>::with_nodes(capacity, capacity + capacity / 8).unwrap();
+            state.shadows = Miniatures::Many(few);
         }
         // Recency and a loop in turns: what one setting keeps another one drops.
         for n in 0..200_000 {
