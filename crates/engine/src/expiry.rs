@@ -6,8 +6,8 @@
 //! whose life was extended is left where it is and re-filed when its old slot comes up; so is one that
 //! came into the slot of a record that was filed for an earlier time (`reuse`).
 //!
-//! Slots are circular lists through the records' headers; the locations below 1 + 5 * 64 serve as
-//! their sentinels. Guarded by the shard's lock.
+//! Slots are lists through the records' headers, newest first: in which order those of a slot come up makes no
+//! difference. The locations below 1 + 5 * 64 serve as their ends. Guarded by the shard's lock.
 
 use crate::clock::TICK_MS;
 use crate::fault;
@@ -34,8 +34,8 @@ const _: () = assert!(
 
 /// See the module's documentation.
 pub(crate) struct Wheel {
-    /// First and last record of each slot; the slot's own sentinel when it is empty.
-    slots: Box<[(u32, u32)]>,
+    /// First record of each slot; the slot's own sentinel when it is empty.
+    slots: Box<[u32]>,
     /// Bit per slot of a level that holds something, so that idle time is passed over quickly.
     occupied: [u64; LEVELS],
     /// The unit that is being worked off.
@@ -63,7 +63,7 @@ fn sentinel(slot: usize) -> u32 {
 impl Wheel {
     pub(crate) fn new(now: u64) -> Result<Self, OutOfMemory> {
         Ok(Self {
-            slots: heap::slice(LEVELS * SLOTS, |slot| (sentinel(slot), sentinel(slot)))?,
+            slots: heap::slice(LEVELS * SLOTS, sentinel)?,
             occupied: [0; LEVELS],
             unit: now >> UNIT_SHIFT,
             entries: 0,
@@ -73,8 +73,8 @@ impl Wheel {
 
     /// Forgets all records.
     pub(crate) fn clear(&mut self, now: u64) {
-        for (slot, ends) in self.slots.iter_mut().enumerate() {
-            *ends = (sentinel(slot), sentinel(slot));
+        for (slot, first) in self.slots.iter_mut().enumerate() {
+            *first = sentinel(slot);
         }
         self.occupied = [0; LEVELS];
         self.unit = now >> UNIT_SHIFT;
@@ -83,7 +83,7 @@ impl Wheel {
     }
 
     /// Bytes that a wheel takes beside the records.
-    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<(u32, u32)>();
+    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<u32>();
 
     /// Files a record that expires at a tick.
     #[inline(always)]
@@ -94,14 +94,14 @@ impl Wheel {
             self.recent = (unit, self.slot_for(unit));
         }
         let slot = self.recent.1;
-        let last = self.slots[slot].1;
+        let first = self.slots[slot];
         let header = records.header(loc);
-        header.wheel.prev.store(last, Ordering::Relaxed);
-        header.wheel.next.store(sentinel(slot), Ordering::Relaxed);
+        header.wheel.prev.store(sentinel(slot), Ordering::Relaxed);
+        header.wheel.next.store(first, Ordering::Relaxed);
         fault::point();
-        self.set_next(records, Loc(last), loc.0);
+        Self::set_prev(records, Loc(first), loc.0);
         fault::point();
-        self.slots[slot].1 = loc.0;
+        self.slots[slot] = loc.0;
         fault::point();
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
         fault::point();
@@ -136,7 +136,7 @@ impl Wheel {
         fault::point();
         self.set_next(records, Loc(prev), next);
         fault::point();
-        self.set_prev(records, Loc(next), prev);
+        Self::set_prev(records, Loc(next), prev);
         fault::point();
         self.entries -= 1;
         fault::point();
@@ -157,7 +157,7 @@ impl Wheel {
             fault::point();
             self.set_next(records, Loc(prev), new.0);
             fault::point();
-            self.set_prev(records, Loc(next), new.0);
+            Self::set_prev(records, Loc(next), new.0);
         }
     }
 
@@ -210,7 +210,7 @@ impl Wheel {
     /// A record of the slots that come up at the current unit, coarse levels first.
     fn first_of_unit(&self) -> Option<Loc> {
         (0..=self.coarsest_due()).rev().find_map(|level| {
-            let first = Loc(self.slots[level as usize * SLOTS + self.slot_due(level)].0);
+            let first = Loc(self.slots[level as usize * SLOTS + self.slot_due(level)]);
             (!first.is_sentinel()).then_some(first)
         })
     }
@@ -248,7 +248,7 @@ impl Wheel {
     #[inline(always)]
     fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
         if loc.is_sentinel() {
-            self.slots[loc.0 as usize - 1].0 = next;
+            self.slots[loc.0 as usize - 1] = next;
         } else {
             records
                 .header(loc)
@@ -259,22 +259,17 @@ impl Wheel {
     }
 
     #[inline(always)]
-    fn set_prev(&mut self, records: &Records, loc: Loc, prev: u32) {
-        if loc.is_sentinel() {
-            self.slots[loc.0 as usize - 1].1 = prev;
-        } else {
-            records
-                .header(loc)
-                .wheel
-                .prev
-                .store(prev, Ordering::Relaxed);
+    fn set_prev(records: &Records, loc: Loc, prev: u32) {
+        // Nobody asks for the last record of a slot.
+        if !loc.is_sentinel() {
+            (records.header(loc).wheel.prev).store(prev, Ordering::Relaxed);
         }
     }
 
     /// Checks links and marks; returns the number of filed records.
     pub(crate) fn validate(&self, records: &Records) -> Result<u64, String> {
         let mut entries = 0;
-        for (slot, (first, last)) in self.slots.iter().enumerate() {
+        for (slot, first) in self.slots.iter().enumerate() {
             let marked = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1 == 1;
             let mut cursor = Loc(*first);
             let mut prev = sentinel(slot);
@@ -300,8 +295,8 @@ impl Wheel {
                 prev = cursor.0;
                 cursor = Loc(header.wheel.next.load(Ordering::Relaxed));
             }
-            if prev != *last {
-                return Err(format!("wheel slot {slot} ends with {prev}, not {last}"));
+            if cursor.0 != sentinel(slot) {
+                return Err(format!("wheel slot {slot} ends with {cursor:?}"));
             }
         }
         if entries != self.entries {
