@@ -22,7 +22,7 @@ use crate::memory::region::Loc;
 use crate::prefetch::prefetch_line;
 use bucket::{Bucket, Glance, Position, SlotWord};
 use directory::{Directory, Root, View};
-use segment::{REACH, SegmentRef};
+use segment::SegmentRef;
 use std::cmp::Reverse;
 
 /// The low 16 bits of the stored hash are the directory's.
@@ -341,7 +341,7 @@ impl Index {
         let Home { segment, buckets } = home;
         // A segment that can't be split any further is filled to the brim.
         let reach = if segment.depth() < DEPTH_MAX {
-            REACH
+            allocator.records().classes.index_reach()
         } else {
             usize::MAX
         };
