@@ -2,12 +2,12 @@
 //! wheel per shard (Varghese, Lauck 1987).
 //!
 //! The read path compares ticks by itself; the wheel only decides when memory is reclaimed, so it is
-//! coarse: its finest slot is [`UNIT_TICKS`] ticks. Five levels of 64 slots reach for years. An entry
+//! coarse: its finest slot is [`UNIT_TICKS`] ticks. Six levels of 32 slots reach for years. An entry
 //! whose life was extended is left where it is and re-filed when its old slot comes up; so is one that
 //! came into the slot of a record that was filed for an earlier time (`reuse`).
 //!
 //! Slots are lists through the records' headers, newest first: in which order those of a slot come up makes no
-//! difference. The locations below 1 + 5 * 64 serve as their ends. Guarded by the shard's lock.
+//! difference. The locations below 1 + 6 * 32 serve as their ends. Guarded by the shard's lock.
 
 use crate::clock::TICK_MS;
 use crate::fault;
@@ -19,9 +19,9 @@ use crate::sync::Ordering;
 /// Ticks per slot of the finest level: 80 ms. Bytes are back within a second of the expiry.
 const UNIT_SHIFT: u32 = 4;
 pub(crate) const UNIT_TICKS: u64 = 1 << UNIT_SHIFT;
-const SLOT_BITS: u32 = 6;
+const SLOT_BITS: u32 = 5;
 const SLOTS: usize = 1 << SLOT_BITS;
-const LEVELS: usize = 5;
+const LEVELS: usize = 6;
 
 const _: () = assert!(
     LEVELS * SLOTS < Loc::FIRST.0 as usize,
@@ -37,12 +37,13 @@ pub(crate) struct Wheel {
     /// First record of each slot; the slot's own sentinel when it is empty.
     slots: Box<[u32]>,
     /// Bit per slot of a level that holds something, so that idle time is passed over quickly.
-    occupied: [u64; LEVELS],
+    occupied: [u32; LEVELS],
     /// The unit that is being worked off.
     unit: u64,
-    entries: u64,
-    /// Unit and slot of what was filed last: most lives are as long as the one before. Holds until `unit` moves.
-    recent: (u64, usize),
+    entries: u32,
+    /// Slot and unit of what was filed last: most lives are as long as the one before. Holds until `unit` moves.
+    recent_slot: u32,
+    recent_unit: u64,
 }
 
 /// No unit: none is that far.
@@ -67,7 +68,8 @@ impl Wheel {
             occupied: [0; LEVELS],
             unit: now >> UNIT_SHIFT,
             entries: 0,
-            recent: (NO_UNIT, 0),
+            recent_slot: 0,
+            recent_unit: NO_UNIT,
         })
     }
 
@@ -79,7 +81,7 @@ impl Wheel {
         self.occupied = [0; LEVELS];
         self.unit = now >> UNIT_SHIFT;
         self.entries = 0;
-        self.recent = (NO_UNIT, 0);
+        self.recent_unit = NO_UNIT;
     }
 
     /// Bytes that a wheel takes beside the records.
@@ -90,10 +92,11 @@ impl Wheel {
     pub(crate) fn file(&mut self, records: &Records, loc: Loc, expires_at: u64) {
         // The slot after the one that holds the tick: when it comes up the tick has passed.
         let unit = ((expires_at >> UNIT_SHIFT) + 1).max(self.unit);
-        if self.recent.0 != unit {
-            self.recent = (unit, self.slot_for(unit));
+        if self.recent_unit != unit {
+            self.recent_slot = self.slot_for(unit) as u32;
+            self.recent_unit = unit;
         }
-        let slot = self.recent.1;
+        let slot = self.recent_slot as usize;
         let first = self.slots[slot];
         let header = records.header(loc);
         header.wheel.prev.store(sentinel(slot), Ordering::Relaxed);
@@ -201,7 +204,7 @@ impl Wheel {
             if self.unit >= present {
                 return Due::Nothing;
             }
-            self.recent = (NO_UNIT, 0);
+            self.recent_unit = NO_UNIT;
             self.unit = self.next_unit(present);
             fault::point();
         }
@@ -305,7 +308,7 @@ impl Wheel {
                 self.entries
             ));
         }
-        Ok(entries)
+        Ok(u64::from(entries))
     }
 }
 

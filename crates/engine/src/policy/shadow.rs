@@ -51,7 +51,7 @@ impl<N: Number> Ring<N> {
 struct Shadow<N> {
     rings: [Ring<N>; RINGS],
     /// Of all rings.
-    len: usize,
+    len: u16,
 }
 
 /// What the contests ask.
@@ -65,9 +65,9 @@ struct Judge<'a> {
 pub(crate) struct Shadows<N> {
     nodes: Nodes<N>,
     shadows: [Shadow<N>; SETTINGS.len()],
-    entries_max: usize,
+    entries_max: u16,
     /// Entries of each; at most `entries_max`.
-    capacity: usize,
+    capacity: u16,
     /// There were not enough nodes for so many entries.
     is_crowded: bool,
 }
@@ -86,7 +86,7 @@ impl<N: Number> Shadow<N> {
         &mut self,
         setting: usize,
         nodes: &mut Nodes<N>,
-        capacity: usize,
+        capacity: u16,
         judge: &mut Judge,
     ) {
         self.shrink_window(setting, nodes, capacity);
@@ -97,7 +97,7 @@ impl<N: Number> Shadow<N> {
 
     /// As `LockedShard::settle_window`.
     #[inline(always)]
-    fn shrink_window(&mut self, setting: usize, nodes: &mut Nodes<N>, capacity: usize) {
+    fn shrink_window(&mut self, setting: usize, nodes: &mut Nodes<N>, capacity: u16) {
         let slack = if self.len >= capacity { 2 } else { 0 };
         for _ in 0..WINDOW_MOVES_PER_INSERT {
             let len = self.rings[WINDOW].len;
@@ -110,7 +110,7 @@ impl<N: Number> Shadow<N> {
 
     #[inline(always)]
     fn window_exceeds(&self, setting: usize, len: u16) -> bool {
-        u64::from(len) * 1000 > self.len as u64 * SETTINGS[setting].window_permille
+        u64::from(len) * 1000 > u64::from(self.len) * SETTINGS[setting].window_permille
     }
 
     #[inline(always)]
@@ -293,8 +293,8 @@ impl<N: Number> Shadows<N> {
         Ok(Self {
             nodes: Nodes::new(nodes, Self::places(entries_max))?,
             shadows: std::array::from_fn(|_| Shadow::new()),
-            entries_max,
-            capacity: entries_max,
+            entries_max: entries_max as u16,
+            capacity: entries_max as u16,
             is_crowded: false,
         })
     }
@@ -312,7 +312,7 @@ impl<N: Number> Shadows<N> {
 
     /// Each holds at most so many keys from now on, and only those that `keeps` says.
     pub(crate) fn resize(&mut self, capacity: usize, keeps: impl Fn(KeyHash) -> bool) {
-        self.capacity = capacity.clamp(1, self.entries_max);
+        self.capacity = (capacity as u16).clamp(1, self.entries_max);
         self.is_crowded = false;
         for (setting, shadow) in self.shadows.iter_mut().enumerate() {
             shadow.keep(setting, &mut self.nodes, &keeps);

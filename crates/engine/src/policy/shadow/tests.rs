@@ -167,7 +167,7 @@ fn validate<N: Number>(shadows: &Shadows<N>) {
     for (setting, shadow) in shadows.shadows.iter().enumerate() {
         let rings = (0..RINGS).map(|ring| keys(shadows, setting, ring));
         let keys: Vec<u64> = rings.flatten().collect();
-        assert_eq!(keys.len(), shadow.len);
+        assert_eq!(keys.len(), usize::from(shadow.len));
         for key in &keys {
             let node = shadows
                 .nodes
