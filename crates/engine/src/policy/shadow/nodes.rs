@@ -1,6 +1,6 @@
 //! The keys that the miniatures hold: one node for each key, whichever of them hold it, and a table to find it.
 //!
-//! Nodes name each other by number; a key is known by 48 bits of its hash. Everything is allocated at the start.
+//! Nodes name each other by number; a key is known by 37 bits of its hash, and with it how often it was used. Everything is allocated at the start.
 //!
 //! Invariant: a node is in the table as long as a setting holds it, and else in the list of free ones.
 
