@@ -183,7 +183,7 @@ impl Adaptation {
                 looked_at: AtomicU64::new(0),
                 followed: AtomicU64::new(0),
             }),
-            setting: AtomicUsize::new(BEGINNING),
+            setting: AtomicUsize::new(0),
             window_permille: AtomicU64::new(SETTINGS[0].window_permille),
             missed: Missed::new(budget)?,
             state: Mutex::new(State {
@@ -314,7 +314,8 @@ impl State {
     fn setting(&self) -> usize {
         if self.fall.is_recovering() {
             RECOVERY
-        } else if self.is_beginning {
+        } else if self.is_beginning && self.misses > 0.0 {
+            // Where nothing was read yet, letting everybody in does nothing but cost more.
             BEGINNING
         } else {
             self.chosen
@@ -629,13 +630,19 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_that_is_only_written_turns_newcomers_away_after_another_turn() {
+    fn a_cache_that_is_only_written_has_no_beginning() {
         let traffic = Traffic::new(1_000);
-        let is_open = || traffic.adaptation.setting().admission == EVERYBODY;
-        (0..1_000).for_each(|key| traffic.use_key(key));
-        assert!(is_open());
-        (1_000..2_600).for_each(|key| traffic.use_key(key));
-        assert!(!is_open());
+        (0..2_600).for_each(|key| {
+            traffic.use_key(key);
+            assert_eq!(traffic.adaptation.setting(), &SETTINGS[0]);
+        });
+        // Nor is there one when it is read at last.
+        let hash = |key: u64| traffic.hasher.hash(&key.to_le_bytes());
+        (0..20).for_each(|key| {
+            let samples = &traffic.samples;
+            samples.note_miss(hash(1_000_000 + key), true, 0, &traffic.adaptation);
+        });
+        assert_eq!(traffic.adaptation.setting(), &SETTINGS[0]);
     }
 
     #[test]
