@@ -2,12 +2,12 @@
 //! wheel per shard (Varghese, Lauck 1987).
 //!
 //! The read path compares ticks by itself; the wheel only decides when memory is reclaimed, so it is
-//! coarse: its finest slot is [`UNIT_TICKS`] ticks. Five levels of 64 slots reach for years. An entry
+//! coarse: its finest slot is [`UNIT_TICKS`] ticks. Six levels of 32 slots reach for years. An entry
 //! whose life was extended is left where it is and re-filed when its old slot comes up; so is one that
 //! came into the slot of a record that was filed for an earlier time (`reuse`).
 //!
-//! Slots are circular lists through the records' headers; the locations below 1 + 5 * 64 serve as
-//! their sentinels. Guarded by the shard's lock.
+//! Slots are lists through the records' headers, newest first: in which order those of a slot come up makes no
+//! difference. The locations below 1 + 6 * 32 serve as their ends. Guarded by the shard's lock.
 
 use crate::clock::TICK_MS;
 use crate::fault;
@@ -19,9 +19,9 @@ use crate::sync::Ordering;
 /// Ticks per slot of the finest level: 80 ms. Bytes are back within a second of the expiry.
 const UNIT_SHIFT: u32 = 4;
 pub(crate) const UNIT_TICKS: u64 = 1 << UNIT_SHIFT;
-const SLOT_BITS: u32 = 6;
+const SLOT_BITS: u32 = 5;
 const SLOTS: usize = 1 << SLOT_BITS;
-const LEVELS: usize = 5;
+const LEVELS: usize = 6;
 
 const _: () = assert!(
     LEVELS * SLOTS < Loc::FIRST.0 as usize,
@@ -34,15 +34,16 @@ const _: () = assert!(
 
 /// See the module's documentation.
 pub(crate) struct Wheel {
-    /// First and last record of each slot; the slot's own sentinel when it is empty.
-    slots: Box<[(u32, u32)]>,
+    /// First record of each slot; the slot's own sentinel when it is empty.
+    slots: Box<[u32]>,
     /// Bit per slot of a level that holds something, so that idle time is passed over quickly.
-    occupied: [u64; LEVELS],
+    occupied: [u32; LEVELS],
     /// The unit that is being worked off.
     unit: u64,
-    entries: u64,
-    /// Unit and slot of what was filed last: most lives are as long as the one before. Holds until `unit` moves.
-    recent: (u64, usize),
+    entries: u32,
+    /// Slot and unit of what was filed last: most lives are as long as the one before. Holds until `unit` moves.
+    recent_slot: u32,
+    recent_unit: u64,
 }
 
 /// No unit: none is that far.
@@ -63,45 +64,47 @@ fn sentinel(slot: usize) -> u32 {
 impl Wheel {
     pub(crate) fn new(now: u64) -> Result<Self, OutOfMemory> {
         Ok(Self {
-            slots: heap::slice(LEVELS * SLOTS, |slot| (sentinel(slot), sentinel(slot)))?,
+            slots: heap::slice(LEVELS * SLOTS, sentinel)?,
             occupied: [0; LEVELS],
             unit: now >> UNIT_SHIFT,
             entries: 0,
-            recent: (NO_UNIT, 0),
+            recent_slot: 0,
+            recent_unit: NO_UNIT,
         })
     }
 
     /// Forgets all records.
     pub(crate) fn clear(&mut self, now: u64) {
-        for (slot, ends) in self.slots.iter_mut().enumerate() {
-            *ends = (sentinel(slot), sentinel(slot));
+        for (slot, first) in self.slots.iter_mut().enumerate() {
+            *first = sentinel(slot);
         }
         self.occupied = [0; LEVELS];
         self.unit = now >> UNIT_SHIFT;
         self.entries = 0;
-        self.recent = (NO_UNIT, 0);
+        self.recent_unit = NO_UNIT;
     }
 
     /// Bytes that a wheel takes beside the records.
-    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<(u32, u32)>();
+    pub(crate) const BYTES: usize = LEVELS * SLOTS * size_of::<u32>();
 
     /// Files a record that expires at a tick.
     #[inline(always)]
     pub(crate) fn file(&mut self, records: &Records, loc: Loc, expires_at: u64) {
         // The slot after the one that holds the tick: when it comes up the tick has passed.
         let unit = ((expires_at >> UNIT_SHIFT) + 1).max(self.unit);
-        if self.recent.0 != unit {
-            self.recent = (unit, self.slot_for(unit));
+        if self.recent_unit != unit {
+            self.recent_slot = self.slot_for(unit) as u32;
+            self.recent_unit = unit;
         }
-        let slot = self.recent.1;
-        let last = self.slots[slot].1;
+        let slot = self.recent_slot as usize;
+        let first = self.slots[slot];
         let header = records.header(loc);
-        header.wheel.prev.store(last, Ordering::Relaxed);
-        header.wheel.next.store(sentinel(slot), Ordering::Relaxed);
+        header.wheel.prev.store(sentinel(slot), Ordering::Relaxed);
+        header.wheel.next.store(first, Ordering::Relaxed);
         fault::point();
-        self.set_next(records, Loc(last), loc.0);
+        Self::set_prev(records, Loc(first), loc.0);
         fault::point();
-        self.slots[slot].1 = loc.0;
+        self.slots[slot] = loc.0;
         fault::point();
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
         fault::point();
@@ -136,7 +139,7 @@ impl Wheel {
         fault::point();
         self.set_next(records, Loc(prev), next);
         fault::point();
-        self.set_prev(records, Loc(next), prev);
+        Self::set_prev(records, Loc(next), prev);
         fault::point();
         self.entries -= 1;
         fault::point();
@@ -157,7 +160,7 @@ impl Wheel {
             fault::point();
             self.set_next(records, Loc(prev), new.0);
             fault::point();
-            self.set_prev(records, Loc(next), new.0);
+            Self::set_prev(records, Loc(next), new.0);
         }
     }
 
@@ -201,7 +204,7 @@ impl Wheel {
             if self.unit >= present {
                 return Due::Nothing;
             }
-            self.recent = (NO_UNIT, 0);
+            self.recent_unit = NO_UNIT;
             self.unit = self.next_unit(present);
             fault::point();
         }
@@ -210,7 +213,7 @@ impl Wheel {
     /// A record of the slots that come up at the current unit, coarse levels first.
     fn first_of_unit(&self) -> Option<Loc> {
         (0..=self.coarsest_due()).rev().find_map(|level| {
-            let first = Loc(self.slots[level as usize * SLOTS + self.slot_due(level)].0);
+            let first = Loc(self.slots[level as usize * SLOTS + self.slot_due(level)]);
             (!first.is_sentinel()).then_some(first)
         })
     }
@@ -248,7 +251,7 @@ impl Wheel {
     #[inline(always)]
     fn set_next(&mut self, records: &Records, loc: Loc, next: u32) {
         if loc.is_sentinel() {
-            self.slots[loc.0 as usize - 1].0 = next;
+            self.slots[loc.0 as usize - 1] = next;
         } else {
             records
                 .header(loc)
@@ -259,22 +262,17 @@ impl Wheel {
     }
 
     #[inline(always)]
-    fn set_prev(&mut self, records: &Records, loc: Loc, prev: u32) {
-        if loc.is_sentinel() {
-            self.slots[loc.0 as usize - 1].1 = prev;
-        } else {
-            records
-                .header(loc)
-                .wheel
-                .prev
-                .store(prev, Ordering::Relaxed);
+    fn set_prev(records: &Records, loc: Loc, prev: u32) {
+        // Nobody asks for the last record of a slot.
+        if !loc.is_sentinel() {
+            (records.header(loc).wheel.prev).store(prev, Ordering::Relaxed);
         }
     }
 
     /// Checks links and marks; returns the number of filed records.
     pub(crate) fn validate(&self, records: &Records) -> Result<u64, String> {
         let mut entries = 0;
-        for (slot, (first, last)) in self.slots.iter().enumerate() {
+        for (slot, first) in self.slots.iter().enumerate() {
             let marked = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1 == 1;
             let mut cursor = Loc(*first);
             let mut prev = sentinel(slot);
@@ -300,8 +298,8 @@ impl Wheel {
                 prev = cursor.0;
                 cursor = Loc(header.wheel.next.load(Ordering::Relaxed));
             }
-            if prev != *last {
-                return Err(format!("wheel slot {slot} ends with {prev}, not {last}"));
+            if cursor.0 != sentinel(slot) {
+                return Err(format!("wheel slot {slot} ends with {cursor:?}"));
             }
         }
         if entries != self.entries {
@@ -310,7 +308,7 @@ impl Wheel {
                 self.entries
             ));
         }
-        Ok(entries)
+        Ok(u64::from(entries))
     }
 }
 

@@ -15,7 +15,7 @@ pub const MEMORY_BYTES_MAX: u64 = 32 << 30;
 pub(crate) const BLOCK_VARIANTS: usize = 4;
 /// Heap bytes of one shard beside the region, charged to the budget: what the shard, its wheel, its index and a
 /// directory of one line take, and its table of claims.
-pub(crate) const SHARD_OVERHEAD_BYTES: usize = 3264;
+pub(crate) const SHARD_OVERHEAD_BYTES: usize = 1344;
 /// Heap bytes of a cache beside the region, its shards, and what depends on the budget; charged to the budget, with the
 /// slot and the counts of one handle.
-pub(crate) const CACHE_OVERHEAD_BYTES: usize = 3456;
+pub(crate) const CACHE_OVERHEAD_BYTES: usize = 3328;

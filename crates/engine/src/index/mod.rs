@@ -21,7 +21,7 @@ use crate::memory::classes::Class;
 use crate::memory::region::Loc;
 use bucket::{Bucket, Glance, Position, SLOTS, Seat};
 use directory::{Directory, Root, View};
-use segment::{REACH, SegmentRef};
+use segment::SegmentRef;
 use std::cmp::Reverse;
 
 /// The low 16 bits of the stored hash are the directory's.
@@ -347,7 +347,7 @@ impl Index {
         let Home { segment, seat } = home;
         // A segment that can't be split any further is filled to the brim.
         let reach = if segment.depth() < DEPTH_MAX {
-            REACH
+            allocator.records().classes.index_reach()
         } else {
             usize::MAX
         };

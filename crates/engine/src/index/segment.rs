@@ -16,9 +16,6 @@ use crate::memory::classes::Class;
 use crate::memory::region::Loc;
 use crate::sync::{AtomicU32, Ordering};
 
-/// How far from its home bucket an entry may lie before the segment is split.
-pub(crate) const REACH: usize = 7;
-
 /// The line before the buckets. Guarded by the shard's lock.
 #[repr(C, align(64))]
 struct Head {

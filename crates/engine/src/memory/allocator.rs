@@ -60,8 +60,8 @@ impl Page {
 pub(super) struct ClassState {
     /// First of the list of pages with a free slot, as page number + 1.
     pub(super) head: u32,
-    pub(super) slots: usize,
-    pub(super) used: usize,
+    pub(super) slots: u32,
+    pub(super) used: u32,
     /// The slot that is being handed out or taken back, for `repair`: it is free unless that is done.
     pub(super) in_hand: u32,
 }
@@ -125,7 +125,7 @@ pub(crate) struct Allocator {
     pub(super) pages: Box<[Page]>,
     pub(super) classes: ClassLocks,
     /// Free slots per class, a hint read without the lock.
-    free_slots: Box<[AtomicUsize]>,
+    free_slots: Box<[AtomicU32]>,
     pub(super) pool: Mutex<Vec<u32>>,
     pub(super) pool_len: AtomicUsize,
     /// Pages from the first on that have ever been taken from the pool. Written under the pool's lock.
@@ -164,7 +164,7 @@ impl Allocator {
             start,
             pages: heap::slice(page_count, page)?,
             classes: ClassLocks::new(class_count, is_contended)?,
-            free_slots: heap::slice(class_count, |_| AtomicUsize::new(0))?,
+            free_slots: heap::slice(class_count, |_| AtomicU32::new(0))?,
             pool: Mutex::new(pool),
             pool_len: AtomicUsize::new(page_count),
             touched: AtomicUsize::new(0),
@@ -182,7 +182,7 @@ impl Allocator {
     /// ... and for the classes.
     pub(crate) fn classes_overhead_bytes(class_count: usize, is_contended: bool) -> usize {
         let spread = if is_contended { SPREAD } else { 0 };
-        class_count * ((size_of::<ClassLock>() << spread) + size_of::<AtomicUsize>())
+        class_count * ((size_of::<ClassLock>() << spread) + size_of::<AtomicU32>())
     }
 
     /// A free slot of `class`, or `None` when there is no room.
@@ -247,7 +247,7 @@ impl Allocator {
 
     /// Puts a page to use, which came from the pool and is empty.
     fn open_page(&self, state: &mut ClassState, class: Class, page: u32) {
-        state.slots += self.records.classes.slots_per_page(class);
+        state.slots += self.records.classes.slots_per_page(class) as u32;
         fault::point();
         self.link(state, page);
         fault::point();
@@ -350,7 +350,7 @@ impl Allocator {
 
     /// Gives an empty page back, which is not on its class' list.
     pub(super) fn release_page(&self, state: &mut ClassState, page: u32, class: Class) {
-        state.slots -= self.records.classes.slots_per_page(class);
+        state.slots -= self.records.classes.slots_per_page(class) as u32;
         fault::point();
         let meta = &self.pages[page as usize];
         meta.state.store(0, Ordering::Relaxed);
@@ -416,7 +416,7 @@ impl Allocator {
             .map(Class)
             .filter(|class| classes.use_of(*class) != Use::Index)
             .filter_map(|class| {
-                let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed);
+                let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed) as usize;
                 (free
                     >= if any {
                         1
@@ -443,7 +443,7 @@ impl Allocator {
 
     /// Whether a class has free slots, but fewer than one of its pages holds. A hint.
     pub(crate) fn has_stray_slots(&self, class: Class) -> bool {
-        let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed);
+        let free = self.free_slots[class.0 as usize].load(Ordering::Relaxed) as usize;
         (1..self.records.classes.slots_per_page(class)).contains(&free)
     }
 
@@ -512,7 +512,7 @@ impl Allocator {
         let mut total = 0;
         let mut index = 0;
         for class in (0..classes.len() as u16).map(Class) {
-            let used = self.lock_class(class).used * classes.slot_bytes(class);
+            let used = self.lock_class(class).used as usize * classes.slot_bytes(class);
             total += used as u64;
             if classes.use_of(class) == Use::Index {
                 index += used as u64;
@@ -539,7 +539,7 @@ impl Allocator {
                 in_use += page.used.load(Ordering::Relaxed) as usize;
                 owned_pages += 1;
             }
-            if (slots, in_use) != (state.slots, state.used) {
+            if (slots, in_use) != (state.slots as usize, state.used as usize) {
                 return Err(format!(
                     "{class:?}: pages say {in_use} of {slots} slots, the class {} of {}",
                     state.used, state.slots

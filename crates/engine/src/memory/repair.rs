@@ -43,8 +43,8 @@ impl Allocator {
             let carved = page.carved.load(Ordering::Relaxed) as usize;
             let used = carved - self.free_slots_of(number).count();
             page.used.store(used as u16, Ordering::Relaxed);
-            state.slots += per_page;
-            state.used += used;
+            state.slots += per_page as u32;
+            state.used += used as u32;
             // A page that is being emptied is the compactor's, and on no list.
             if page.state.load(Ordering::Relaxed) == EMPTYING {
                 continue;

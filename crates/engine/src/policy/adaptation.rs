@@ -15,9 +15,10 @@
 
 use super::fall::{Fall, Reads};
 use super::missed::Missed;
-use super::shadow::Shadows;
+use super::shadow::{Miniatures, Use};
 use super::sketch::Sketch;
 use super::{
+    ALL_SETTINGS, BEGINNING, BEGINNING_DECISIONS, BEGINNING_MISSES_SHARE, BEGINNING_TURNS,
     BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEADS_MIN, RECOVERY,
     Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN,
     SHADOW_ENTRY_BUDGET_MIN, Setting, WARM_UP_DECISIONS,
@@ -111,7 +112,7 @@ impl Score {
 /// What the lock guards.
 struct State {
     /// One for each setting.
-    shadows: Shadows,
+    shadows: Miniatures,
     sketch: Sketch,
     random: Random,
     scores: [Score; HALF_LIVES.len()],
@@ -119,6 +120,11 @@ struct State {
     /// The setting that the scores have chosen.
     chosen: usize,
     fall: Fall,
+    /// Nobody is turned away yet, see [`BEGINNING`].
+    is_beginning: bool,
+    /// Reads and misses in the beginning.
+    reads: f32,
+    misses: f32,
     /// The cache holds so many when it is full.
     entries: u64,
     /// Of each miniature, at most. Less than what was allotted if that many keys proved to be too different.
@@ -167,7 +173,7 @@ impl Adaptation {
     }
 
     fn bytes_of(entries: usize) -> usize {
-        Shadows::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
+        Miniatures::bytes(entries) + entries * SKETCH_BYTES_PER_ENTRY
     }
 
     pub(crate) fn new(budget: u64, seed: u64) -> Result<Self, OutOfMemory> {
@@ -181,13 +187,16 @@ impl Adaptation {
             window_permille: AtomicU64::new(SETTINGS[0].window_permille),
             missed: Missed::new(budget)?,
             state: Mutex::new(State {
-                shadows: Shadows::new(entries_max)?,
+                shadows: Miniatures::new(entries_max)?,
                 sketch: Sketch::new(entries_max * SKETCH_BYTES_PER_ENTRY)?,
                 random: Random::new(seed),
                 scores: Default::default(),
                 decays: [0.0; HALF_LIVES.len()],
                 chosen: 0,
                 fall: Fall::default(),
+                is_beginning: true,
+                reads: 0.0,
+                misses: 0.0,
                 entries: 0,
                 entries_max,
                 resized_for: 0,
@@ -221,7 +230,7 @@ impl Adaptation {
 
     /// The setting that the cache should be run with.
     pub(crate) fn setting(&self) -> &'static Setting {
-        &SETTINGS[self.setting.load(Ordering::Relaxed).min(SETTINGS.len() - 1)]
+        &ALL_SETTINGS[self.setting.load(Ordering::Relaxed).min(BEGINNING)]
     }
 
     /// The share of the window in the whole.
@@ -236,7 +245,7 @@ impl Adaptation {
             self.setting.store(setting, Ordering::Relaxed);
         }
         let trial = state.fall.trial_share(state.entries);
-        let window = SETTINGS[setting].window_permille + (trial * 1000.0) as u64;
+        let window = ALL_SETTINGS[setting].window_permille + (trial * 1000.0) as u64;
         if self.window_permille.load(Ordering::Relaxed) != window {
             self.window_permille.store(window, Ordering::Relaxed);
         }
@@ -296,6 +305,7 @@ impl Adaptation {
         if state.fall.note_reads(&reads, entries) {
             self.missed.forget();
         }
+        state.note_beginning(&reads);
         self.publish(&state);
     }
 }
@@ -304,8 +314,23 @@ impl State {
     fn setting(&self) -> usize {
         if self.fall.is_recovering() {
             RECOVERY
+        } else if self.is_beginning && self.misses > 0.0 {
+            // Where nothing was read yet, letting everybody in does nothing but cost more.
+            BEGINNING
         } else {
             self.chosen
+        }
+    }
+
+    /// Is it over?
+    fn note_beginning(&mut self, reads: &Reads) {
+        if self.is_beginning {
+            self.reads += reads.hits + reads.misses;
+            self.misses += reads.misses;
+            let entries = self.entries as f32;
+            self.is_beginning = self.misses < entries * BEGINNING_MISSES_SHARE
+                && self.reads < entries * BEGINNING_TURNS
+                && !self.fall.is_recovering();
         }
     }
 
@@ -334,16 +359,19 @@ impl State {
 
     /// A sampled key is used.
     fn access(&mut self, hash: KeyHash) {
-        let hash = Shadows::kept(hash);
-        self.sketch.count(hash, 1);
+        let used = Use {
+            count: self.sketch.count(hash, 1),
+            generation: self.sketch.generation(),
+        };
         let was_full = self.shadows.is_full(self.chosen);
-        let hits = (self.shadows).access(hash, &self.sketch, &mut self.random);
+        let hits = self.shadows.access(hash, used, &mut self.random);
         if self.shadows.is_crowded() {
             self.entries_max = self.capacity - self.capacity.div_ceil(CROWDED_SHARE);
             self.resize();
         }
         let [own, recovering] = [self.chosen, RECOVERY].map(|setting| hits >> setting & 1 != 0);
         self.fall.note_sample(own, recovering, self.capacity);
+        self.is_beginning &= self.decisions < BEGINNING_DECISIONS && !self.fall.is_behind();
         if !was_full {
             return;
         }
@@ -367,6 +395,7 @@ impl State {
                 score.compare_with(winner);
             }
             self.chosen = winner;
+            self.is_beginning = false;
         }
     }
 }
@@ -484,6 +513,8 @@ impl Samples {
 mod tests {
     use super::*;
     use crate::hash::KeyHasher;
+    use crate::policy::EVERYBODY;
+    use crate::policy::shadow::Shadows;
 
     const BUDGET: u64 = 64 << 20;
 
@@ -567,7 +598,8 @@ mod tests {
         {
             let mut state = traffic.adaptation.state.lock().unwrap();
             let capacity = state.capacity;
-            state.shadows = Shadows::with_nodes(capacity, capacity + capacity / 8).unwrap();
+            let few = Shadows::<u16>::with_nodes(capacity, capacity + capacity / 8).unwrap();
+            state.shadows = Miniatures::Many(few);
         }
         // Recency and a loop in turns: what one setting keeps another one drops.
         for n in 0..200_000 {
@@ -580,6 +612,37 @@ mod tests {
         // One key in so many is followed, by miniatures that are as much smaller than the cache.
         let share = followed() as f32 / 40_000.0;
         assert!((share * 4_000.0 - state.capacity as f32).abs() < state.capacity as f32 / 4.0);
+    }
+
+    #[test]
+    fn nobody_is_turned_away_until_a_quarter_of_the_cache_was_filled_anew() {
+        let traffic = Traffic::new(1_000);
+        let is_open = || traffic.adaptation.setting().admission == EVERYBODY;
+        let miss = |key: u64| {
+            let hash = traffic.hasher.hash(&key.to_le_bytes());
+            (traffic.samples).note_miss(hash, true, 0, &traffic.adaptation);
+        };
+        (0..1_240).for_each(miss);
+        assert!(is_open());
+        (1_240..1_260).for_each(miss);
+        assert!(!is_open());
+        assert_eq!(traffic.adaptation.setting(), &SETTINGS[0]);
+    }
+
+    #[test]
+    fn a_cache_that_is_only_written_has_no_beginning() {
+        let traffic = Traffic::new(1_000);
+        (0..2_600).for_each(|key| {
+            traffic.use_key(key);
+            assert_eq!(traffic.adaptation.setting(), &SETTINGS[0]);
+        });
+        // Nor is there one when it is read at last.
+        let hash = |key: u64| traffic.hasher.hash(&key.to_le_bytes());
+        (0..20).for_each(|key| {
+            let samples = &traffic.samples;
+            samples.note_miss(hash(1_000_000 + key), true, 0, &traffic.adaptation);
+        });
+        assert_eq!(traffic.adaptation.setting(), &SETTINGS[0]);
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl Fall {
     }
 
     /// Whether the miniature that lets everybody in does worse.
-    fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.lead < -RECOVERY_LAG_MAX
     }
 

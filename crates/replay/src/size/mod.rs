@@ -40,7 +40,7 @@ const SKETCH_SHARE: u64 = 40;
 /// The part of what entries take that is free beside them: slots that wait, pages that are half full.
 const SPARE_SHARE: u64 = 24;
 /// What a cache takes without entries, half-full pages of a few sizes included.
-const FIXED_BYTES: u64 = 18 * 1024;
+const FIXED_BYTES: u64 = 14 * 1024;
 
 /// The keys of a trace are sampled by other bits of their hashes than the engine uses.
 const SAMPLING_SALT: u64 = 0x5348_4152_4453_2121;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::hash::KeyHasher;
 use crate::policy::Setting;
+use crate::policy::sketch::Sketch;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// One miniature that has nothing in common with others, in which keys are searched for from one end to the other.
@@ -10,6 +11,8 @@ struct Plain {
     setting: &'static Setting,
     rings: [VecDeque<KeyHash>; RINGS],
     hits: HashMap<u64, u8>,
+    /// What the sketch said of each key when it was last used.
+    uses: HashMap<u64, Use>,
     capacity: usize,
 }
 
@@ -19,6 +22,7 @@ impl Plain {
             setting,
             rings: Default::default(),
             hits: HashMap::new(),
+            uses: HashMap::new(),
             capacity,
         }
     }
@@ -27,7 +31,8 @@ impl Plain {
         self.rings.iter().map(VecDeque::len).sum()
     }
 
-    fn access(&mut self, key: KeyHash, sketch: &Sketch, random: &mut Random) -> bool {
+    fn access(&mut self, key: KeyHash, used: Use, random: &mut Random) -> bool {
+        self.uses.insert(key.0, used);
         if self.rings.iter().any(|ring| ring.contains(&key)) {
             let hits = self.hits.entry(key.0).or_default();
             *hits = (*hits + 1).min(3);
@@ -35,7 +40,7 @@ impl Plain {
         }
         self.shrink_window();
         while self.len() >= self.capacity {
-            self.evict_once(sketch, random);
+            self.evict_once(used.generation, random);
         }
         self.hits.insert(key.0, 0);
         self.rings[WINDOW].push_back(key);
@@ -61,7 +66,7 @@ impl Plain {
         self.rings[to].push_back(key);
     }
 
-    fn evict_once(&mut self, sketch: &Sketch, random: &mut Random) {
+    fn evict_once(&mut self, generation: u64, random: &mut Random) {
         let is_over = self.window_exceeds(self.rings[WINDOW].len());
         let candidate = if is_over { self.hand(WINDOW) } else { None };
         let [first, second] = if self.setting.clears_protected {
@@ -72,7 +77,10 @@ impl Plain {
         let victim = self.hand(first).or_else(|| self.hand(second));
         let leaving = match (candidate, victim) {
             (Some(candidate), Some(victim)) => {
-                let [ours, theirs] = [candidate, victim].map(|key| sketch.frequency(key));
+                let [ours, theirs] = [candidate, victim].map(|key| {
+                    let used = self.uses[&key.0];
+                    used.count >> ((generation - used.generation) % 16)
+                });
                 if admits(self.setting.admission, ours, theirs, random) {
                     self.move_first(WINDOW, PROBATION);
                     Some(victim)
@@ -129,16 +137,24 @@ impl Plain {
     }
 }
 
+/// A key's hash, as far as nodes keep it.
 fn hash(n: u64) -> KeyHash {
-    Shadows::kept(KeyHasher::new(1).hash(&n.to_le_bytes()))
+    KeyHash(KeyHasher::new(1).hash(&n.to_le_bytes()).0 & 0x00ff_ffff_fff8_0000)
+}
+
+fn count(sketch: &Sketch, key: KeyHash) -> Use {
+    Use {
+        count: sketch.count(key, 1),
+        generation: sketch.generation(),
+    }
 }
 
 /// The keys of a setting's ring, in order.
-fn keys(shadows: &Shadows, setting: usize, ring: usize) -> Vec<u64> {
+fn keys<N: Number>(shadows: &Shadows<N>, setting: usize, ring: usize) -> Vec<u64> {
     let Ring { first, len, .. } = shadows.shadows[setting].rings[ring];
     let mut node = first;
     let mut key = |_| {
-        let key = shadows.nodes.hash(node).0;
+        let key = shadows.nodes.known(node).hash().0;
         node = shadows.nodes.behind(setting, node);
         key
     };
@@ -146,22 +162,22 @@ fn keys(shadows: &Shadows, setting: usize, ring: usize) -> Vec<u64> {
 }
 
 /// Whether rings, nodes and table agree with each other.
-fn validate(shadows: &Shadows) {
+fn validate<N: Number>(shadows: &Shadows<N>) {
     let mut held = HashSet::new();
     for (setting, shadow) in shadows.shadows.iter().enumerate() {
         let rings = (0..RINGS).map(|ring| keys(shadows, setting, ring));
         let keys: Vec<u64> = rings.flatten().collect();
-        assert_eq!(keys.len(), shadow.len);
+        assert_eq!(keys.len(), usize::from(shadow.len));
         for key in &keys {
             let node = shadows
                 .nodes
                 .find(KeyHash(*key))
                 .expect("it is in the table");
-            assert!(shadows.nodes.standing(node).is_held_by(setting));
+            assert!(shadows.nodes.known(node).is_held_by(setting));
         }
         held.extend(keys);
     }
-    let nodes: Vec<u64> = shadows.nodes.held().map(|(hash, _)| hash.0).collect();
+    let nodes: Vec<u64> = shadows.nodes.held().map(|known| known.hash().0).collect();
     assert_eq!(nodes.len(), held.len());
     assert!(nodes.iter().all(|key| held.contains(key)));
 }
@@ -179,14 +195,18 @@ fn traffic(step: u64, random: &mut Random) -> KeyHash {
 
 #[test]
 fn all_miniatures_hit_and_hold_what_each_would_by_itself() {
-    const CAPACITIES: [usize; 5] = [1, 2, 7, 64, 200];
-    const ENTRIES_MAX: usize = 202;
-    for capacity in CAPACITIES {
-        let enough = ENTRIES_MAX * SETTINGS.len();
-        let mut shadows = Shadows::with_nodes(ENTRIES_MAX, enough).unwrap();
+    hit_and_hold_what_each_would_by_itself::<u8>(&[1, 2, 7, 48]);
+    hit_and_hold_what_each_would_by_itself::<u16>(&[1, 2, 7, 64, 200]);
+}
+
+fn hit_and_hold_what_each_would_by_itself<N: Number>(capacities: &[usize]) {
+    let entries_max = capacities.iter().max().expect("there are some") + 2;
+    for &capacity in capacities {
+        let enough = entries_max * SETTINGS.len();
+        let mut shadows = Shadows::<N>::with_nodes(entries_max, enough).unwrap();
         let mut plain: Vec<Plain> = SETTINGS
             .iter()
-            .map(|setting| Plain::new(setting, ENTRIES_MAX))
+            .map(|setting| Plain::new(setting, entries_max))
             .collect();
         shadows.resize(capacity, |_| true);
         plain
@@ -197,10 +217,10 @@ fn all_miniatures_hit_and_hold_what_each_would_by_itself() {
         let [mut random, mut of_plain, mut of_traffic] = [7, 7, 8].map(Random::new);
         for step in 0..24_000 {
             let key = traffic(step, &mut of_traffic);
-            sketch.count(key, 1);
-            let hits = shadows.access(key, &sketch, &mut random);
+            let used = count(&sketch, key);
+            let hits = shadows.access(key, used, &mut random);
             for (number, plain) in plain.iter_mut().enumerate() {
-                let is_hit = plain.access(key, &sketch, &mut of_plain);
+                let is_hit = plain.access(key, used, &mut of_plain);
                 assert_eq!(
                     hits >> number & 1 != 0,
                     is_hit,
@@ -209,7 +229,7 @@ fn all_miniatures_hit_and_hold_what_each_would_by_itself() {
             }
             if step % 2_500 == 2_499 {
                 let capacity = capacity + (step / 2_500) as usize % 3;
-                let keeps = |hash: KeyHash| !(hash.0 >> 8).is_multiple_of(3);
+                let keeps = |hash: KeyHash| !(hash.0 >> 19).is_multiple_of(3);
                 shadows.resize(capacity, keeps);
                 plain
                     .iter_mut()
@@ -223,30 +243,32 @@ fn all_miniatures_hit_and_hold_what_each_would_by_itself() {
     }
 }
 
-fn compare(shadows: &Shadows, plain: &[Plain]) {
+fn compare<N: Number>(shadows: &Shadows<N>, plain: &[Plain]) {
     for (number, plain) in plain.iter().enumerate() {
         for ring in 0..RINGS {
             let expected: Vec<u64> = plain.rings[ring].iter().map(|key| key.0).collect();
             assert_eq!(keys(shadows, number, ring), expected);
         }
-        for (hash, standing) in shadows.nodes.held() {
-            if standing.is_held_by(number) {
-                assert_eq!(standing.hits(number), u32::from(plain.hits[&hash.0]));
-            }
+        for known in shadows
+            .nodes
+            .held()
+            .filter(|known| known.is_held_by(number))
+        {
+            let hits = plain.hits[&known.hash().0];
+            assert_eq!(known.hits(number), u32::from(hits));
         }
     }
 }
 
 #[test]
 fn where_they_have_too_little_in_common_each_holds_less() {
-    let mut shadows = Shadows::with_nodes(50, 60).unwrap();
+    let mut shadows = Shadows::<u8>::with_nodes(50, 60).unwrap();
     let (mut random, mut of_traffic) = (Random::new(7), Random::new(8));
     let sketch = Sketch::new(1024).unwrap();
     let mut was_used_up = false;
     for step in 0..24_000 {
         let key = traffic(step, &mut of_traffic);
-        sketch.count(key, 1);
-        shadows.access(key, &sketch, &mut random);
+        shadows.access(key, count(&sketch, key), &mut random);
         assert!(shadows.nodes.find(key).is_some());
         was_used_up |= !shadows.nodes.has_free();
         if step % 100 == 0 {
@@ -265,14 +287,13 @@ fn where_they_have_too_little_in_common_each_holds_less() {
 
 #[test]
 fn a_loop_that_is_a_little_too_large_still_hits_where_ties_are_refused() {
-    let (mut shadows, mut random) = (Shadows::new(100).unwrap(), Random::new(7));
+    let (mut shadows, mut random) = (Shadows::<u16>::new(100).unwrap(), Random::new(7));
     let sketch = Sketch::new(8192).unwrap();
     sketch.set_entries(100);
     let mut hits = 0;
     for n in 0..12_000 {
         let key = hash(n % 120);
-        sketch.count(key, 1);
-        hits += shadows.access(key, &sketch, &mut random) & 1;
+        hits += shadows.access(key, count(&sketch, key), &mut random) & 1;
     }
     assert!(hits > 12_000 / 2, "{hits}");
 }
