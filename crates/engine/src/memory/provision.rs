@@ -69,7 +69,8 @@ impl Allocator {
     /// too fast for that. True if more should be provided at once. The helper thread calls it at every tick.
     pub(crate) fn provide_memory(&self) -> bool {
         let pool_len = self.pool_len.load(Ordering::Relaxed);
-        let pool_seen = (self.provision.pool_seen).swap(pool_len, Ordering::Relaxed);
+        let pool_seen = self.provision.pool_seen.load(Ordering::Relaxed);
+        (self.provision.pool_seen).store(pool_len, Ordering::Relaxed);
         let growth = pool_seen.saturating_sub(pool_len) * self.page_bytes;
         let wanted = self.wanted_ahead(growth);
         if self.first_to_populate() < wanted {
