@@ -30,7 +30,7 @@ pub(crate) const DEPTH_MAX: u32 = if SMALL { 5 } else { 16 };
 /// percent: far below what one that has to be split is filled to, so that the two don't alternate.
 const MERGE_BELOW_PERCENT: usize = 50;
 /// One of them is asked for its sibling below so many entries in a bucket: half of that.
-const MERGE_BELOW_PER_BUCKET: usize = 2;
+const MERGE_BELOW_PER_BUCKET: usize = SLOTS * MERGE_BELOW_PERCENT / 200;
 const _: () = assert!(MERGE_BELOW_PER_BUCKET * 200 == SLOTS * MERGE_BELOW_PERCENT);
 
 /// What an operation took out of use; readers may still be looking at it.

@@ -165,6 +165,12 @@ fn huge_page_bytes(page_bytes: usize) -> usize {
     page_bytes / size_of::<u64>() * page_bytes
 }
 
+/// Whether huge pages have [`HUGE_PAGE_BYTES`].
+#[cfg(all(target_os = "linux", not(miri)))]
+fn has_huge_pages() -> bool {
+    huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES
+}
+
 /// Not in the crate for every C library.
 #[cfg(all(target_os = "linux", not(miri)))]
 const MADV_COLLAPSE: libc::c_int = 25;
@@ -206,78 +212,68 @@ impl Mapping {
         Ok(Self { start, bytes })
     }
 
-    fn populate(&self, from: NonNull<u8>, bytes: usize) {
-        #[cfg(target_os = "linux")]
-        // SAFETY: the range lies inside our mapping; populating changes no contents. A kernel before
-        // 5.14 refuses, and provides the memory when it is touched.
-        unsafe {
-            libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (from, bytes);
-    }
-
-    /// While the system copies to the huge page, users of the small ones wait: half a millisecond, but ten times that
-    /// where the host of a virtual machine provides the page's memory only then. So one is touched and given back
-    /// before, to be what the system takes next.
-    fn unite(&self, from: NonNull<u8>) {
-        #[cfg(target_os = "linux")]
-        if huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES {
-            self.prefer_huge_pages(from, HUGE_PAGE_BYTES);
-            let spare = Region::reserve(HUGE_PAGE_BYTES, HugePages::Everywhere);
-            if let Ok(spare) = &spare {
-                spare.populate(0, HUGE_PAGE_BYTES);
-                spare.mapping.give_back(spare.base, HUGE_PAGE_BYTES);
-            }
-            // SAFETY: the range lies inside our mapping; the advice changes no contents. A kernel before
-            // 6.1 refuses, and the small pages stay.
-            unsafe {
-                libc::madvise(from.as_ptr().cast(), HUGE_PAGE_BYTES, MADV_COLLAPSE);
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = from;
-    }
-
-    #[cfg(target_os = "linux")]
-    fn give_back(&self, from: NonNull<u8>, bytes: usize) {
-        // SAFETY: the range lies inside our mapping, and the caller is the only one who uses it.
-        unsafe {
-            libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_DONTNEED);
-        }
-    }
-
-    fn avoid_huge_pages(&self, from: NonNull<u8>, bytes: usize) {
-        #[cfg(target_os = "linux")]
-        // SAFETY: the range lies inside our mapping; the advice changes no contents. Where it is
-        // refused the region works all the same.
-        unsafe {
-            libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (from, bytes);
-    }
-
-    /// Not those of a kernel with larger pages, which come 32 or 512 MiB at a time, and all of it zeroed by the write
-    /// that touches it first.
-    fn prefer_huge_pages(&self, from: NonNull<u8>, bytes: usize) {
-        #[cfg(target_os = "linux")]
-        if huge_page_bytes(system_page_bytes()) == HUGE_PAGE_BYTES {
-            // SAFETY: as in `avoid_huge_pages`.
-            unsafe {
-                libc::madvise(from.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (from, bytes);
-    }
-
     fn release(&mut self) {
         // SAFETY: the range is the mapping that `new` made; the owner is being dropped.
         unsafe {
             libc::munmap(self.start.as_ptr().cast(), self.bytes);
         }
     }
+}
+
+/// What the system is told of ranges of a mapping. Where it refuses the region works all the same.
+#[cfg(all(target_os = "linux", not(miri)))]
+impl Mapping {
+    fn advise(&self, from: NonNull<u8>, bytes: usize, advice: libc::c_int) {
+        // SAFETY: the callers' ranges lie inside our mapping. No advice changes contents but the one to give memory
+        // back, which only a spare region gets that nobody else knows.
+        unsafe {
+            libc::madvise(from.as_ptr().cast(), bytes, advice);
+        }
+    }
+
+    /// A kernel before 5.14 refuses, and provides the memory when it is touched.
+    fn populate(&self, from: NonNull<u8>, bytes: usize) {
+        self.advise(from, bytes, libc::MADV_POPULATE_WRITE);
+    }
+
+    /// While the system copies to the huge page, users of the small ones wait: half a millisecond, but ten times that
+    /// where the host of a virtual machine provides the page's memory only then. So one is touched and given back
+    /// before, to be what the system takes next. A kernel before 6.1 refuses, and the small pages stay.
+    fn unite(&self, from: NonNull<u8>) {
+        if has_huge_pages() {
+            self.prefer_huge_pages(from, HUGE_PAGE_BYTES);
+            let spare = Region::reserve(HUGE_PAGE_BYTES, HugePages::Everywhere);
+            if let Ok(Region { base, mapping, .. }) = &spare {
+                mapping.populate(*base, HUGE_PAGE_BYTES);
+                mapping.advise(*base, HUGE_PAGE_BYTES, libc::MADV_DONTNEED);
+            }
+            self.advise(from, HUGE_PAGE_BYTES, MADV_COLLAPSE);
+        }
+    }
+
+    fn avoid_huge_pages(&self, from: NonNull<u8>, bytes: usize) {
+        self.advise(from, bytes, libc::MADV_NOHUGEPAGE);
+    }
+
+    /// Not those of a kernel with larger pages, which come 32 or 512 MiB at a time, and all of it zeroed by the write
+    /// that touches it first.
+    fn prefer_huge_pages(&self, from: NonNull<u8>, bytes: usize) {
+        if has_huge_pages() {
+            self.advise(from, bytes, libc::MADV_HUGEPAGE);
+        }
+    }
+}
+
+/// Other systems are told nothing.
+#[cfg(any(not(target_os = "linux"), miri))]
+impl Mapping {
+    fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
+
+    fn unite(&self, _from: NonNull<u8>) {}
+
+    fn avoid_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
+
+    fn prefer_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
 }
 
 #[cfg(all(windows, not(miri)))]
@@ -298,14 +294,6 @@ impl Mapping {
         let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
         Ok(Self { start, bytes })
     }
-
-    fn unite(&self, _from: NonNull<u8>) {}
-
-    fn avoid_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
-
-    fn prefer_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
-
-    fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
 
     fn release(&mut self) {
         use windows_sys::Win32::System::Memory::{MEM_RELEASE, VirtualFree};
@@ -329,14 +317,6 @@ impl Mapping {
     fn layout(bytes: usize) -> std::alloc::Layout {
         std::alloc::Layout::from_size_align(bytes, 4096).expect("the budget was checked")
     }
-
-    fn unite(&self, _from: NonNull<u8>) {}
-
-    fn avoid_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
-
-    fn prefer_huge_pages(&self, _from: NonNull<u8>, _bytes: usize) {}
-
-    fn populate(&self, _from: NonNull<u8>, _bytes: usize) {}
 
     fn release(&mut self) {
         // SAFETY: allocated by `new` with the same layout; the owner is being dropped.

@@ -6,28 +6,27 @@ use loom::thread;
 
 const HASH: u32 = 1;
 
+/// Where a search for the entries of one hash begins.
+fn seat(buckets: &[Bucket]) -> Seat<'_> {
+    Seat::new(buckets, hash_of(HASH, 7))
+}
+
 #[test]
 fn loom_a_replaced_entry_is_always_found_old_or_new() {
     loom::model(|| {
         let buckets = Arc::new([Bucket::empty()]);
-        assert!(Seat::new(&buckets[..], hash_of(HASH, 7)).insert(10, 0));
+        assert!(seat(&buckets[..]).insert(10, 0));
         let writer = {
             let buckets = Arc::clone(&buckets);
             thread::spawn(move || {
-                let (position, _) = Seat::new(&buckets[..], hash_of(HASH, 7))
-                    .find(|_| true)
-                    .unwrap();
+                let (position, _) = seat(&buckets[..]).find(|_| true).unwrap();
                 replace(&buckets[..], position, 20);
             })
         };
-        let (_, loc) = Seat::new(&buckets[..], hash_of(HASH, 7))
-            .find(|_| true)
-            .expect("never absent");
+        let (_, loc) = seat(&buckets[..]).find(|_| true).expect("never absent");
         assert!([10, 20].contains(&loc));
         writer.join().unwrap();
-        let (_, loc) = Seat::new(&buckets[..], hash_of(HASH, 7))
-            .find(|_| true)
-            .unwrap();
+        let (_, loc) = seat(&buckets[..]).find(|_| true).unwrap();
         assert_eq!(loc, 20);
     });
 }
@@ -37,23 +36,15 @@ fn loom_an_overflowing_insert_is_visible_once_it_returned_and_hides_no_other() {
     loom::model(|| {
         let buckets = Arc::new([Bucket::empty(), Bucket::empty()]);
         for loc in 1..=8 {
-            assert!(Seat::new(&buckets[..], hash_of(HASH, 7)).insert(loc, 1));
+            assert!(seat(&buckets[..]).insert(loc, 1));
         }
         let writer = {
             let buckets = Arc::clone(&buckets);
-            thread::spawn(move || assert!(Seat::new(&buckets[..], hash_of(HASH, 7)).insert(9, 1)))
+            thread::spawn(move || assert!(seat(&buckets[..]).insert(9, 1)))
         };
-        assert!(
-            Seat::new(&buckets[..], hash_of(HASH, 7))
-                .find(|loc| loc == 3)
-                .is_some()
-        );
+        assert!(seat(&buckets[..]).find(|loc| loc == 3).is_some());
         writer.join().unwrap();
-        assert!(
-            Seat::new(&buckets[..], hash_of(HASH, 7))
-                .find(|loc| loc == 9)
-                .is_some()
-        );
+        assert!(seat(&buckets[..]).find(|loc| loc == 9).is_some());
     });
 }
 
@@ -63,28 +54,20 @@ fn loom_an_entry_that_goes_hides_no_other_that_passed_over_the_same_buckets() {
         let buckets = Arc::new([Bucket::empty(), Bucket::empty()]);
         // More of one class go on than are counted.
         for loc in 1..=12 {
-            assert!(Seat::new(&buckets[..], hash_of(HASH, 7)).insert(loc, 1));
+            assert!(seat(&buckets[..]).insert(loc, 1));
         }
         let writer = {
             let buckets = Arc::clone(&buckets);
             thread::spawn(move || {
                 for loc in 9..=10 {
-                    let seat = Seat::new(&buckets[..], hash_of(HASH, 7));
-                    seat.remove(seat.locate(loc).unwrap());
+                    let gone = seat(&buckets[..]);
+                    gone.remove(gone.locate(loc).unwrap());
                 }
             })
         };
-        assert!(
-            Seat::new(&buckets[..], hash_of(HASH, 7))
-                .find(|loc| loc == 12)
-                .is_some()
-        );
+        assert!(seat(&buckets[..]).find(|loc| loc == 12).is_some());
         writer.join().unwrap();
-        assert!(
-            Seat::new(&buckets[..], hash_of(HASH, 7))
-                .find(|loc| loc == 11)
-                .is_some()
-        );
+        assert!(seat(&buckets[..]).find(|loc| loc == 11).is_some());
     });
 }
 
@@ -92,24 +75,20 @@ fn loom_an_entry_that_goes_hides_no_other_that_passed_over_the_same_buckets() {
 fn loom_a_removed_slot_that_is_used_again_never_shows_a_mixture() {
     loom::model(|| {
         let buckets = Arc::new([Bucket::empty()]);
-        assert!(Seat::new(&buckets[..], hash_of(HASH, 7)).insert(10, 0));
+        assert!(seat(&buckets[..]).insert(10, 0));
         let writer = {
             let buckets = Arc::clone(&buckets);
             thread::spawn(move || {
-                let seat = Seat::new(&buckets[..], hash_of(HASH, 7));
-                seat.remove(seat.locate(10).unwrap());
+                let gone = seat(&buckets[..]);
+                gone.remove(gone.locate(10).unwrap());
                 assert!(Seat::new(&buckets[..], hash_of(2, 9)).insert(20, 0));
             })
         };
-        if let Some((_, loc)) = Seat::new(&buckets[..], hash_of(HASH, 7)).find(|_| true) {
+        if let Some((_, loc)) = seat(&buckets[..]).find(|_| true) {
             assert_eq!(loc, 10);
         }
         writer.join().unwrap();
-        assert!(
-            Seat::new(&buckets[..], hash_of(HASH, 7))
-                .find(|_| true)
-                .is_none()
-        );
+        assert!(seat(&buckets[..]).find(|_| true).is_none());
     });
 }
 
