@@ -555,6 +555,7 @@ impl Engine {
                 fault::point();
                 locked.hand_over(!more);
                 drop(locked);
+                self.shards[shard].0.let_others_in();
                 // At once: it is still in this processor's cache, and the less waits the less is left
                 // to writers.
                 if self.common.limbo.is_overdue() {

@@ -177,6 +177,11 @@ impl Shard {
         drop(self.state.lock());
     }
 
+    /// Between two holds of one who works off much: see [`Lock::let_others_in`].
+    pub(crate) fn let_others_in(&self) {
+        self.state.let_others_in();
+    }
+
     /// The lock of a writer that died: repairs what it left behind.
     #[cold]
     fn take_over<'a>(&self, mut locked: LockedShard<'a>) -> Result<LockedShard<'a>, Poisoned> {

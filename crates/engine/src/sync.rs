@@ -14,9 +14,12 @@
 //!   which sees no order in what the compiled std does.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence},
+pub(crate) use loom::{
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence},
+    },
+    thread,
 };
 
 #[cfg(shuttle)]
