@@ -33,8 +33,8 @@ use crate::unpublished::Unpublished;
 /// Tries to publish a record whose segment must grow first. Others may take the room that was made;
 /// and a segment at the greatest depth can't grow, should ever so many keys share 16 bits of hash.
 const INDEX_ATTEMPTS_MAX: u32 = if SMALL { 8 } else { 256 };
-/// Entries that one hold of a shard's lock expires: about ten microseconds of work.
-const EXPIRE_BATCH: usize = 64;
+/// Entries that one hold of a shard's lock expires: a few microseconds of work, in which who waits needn't sleep.
+const EXPIRE_BATCH: usize = 32;
 
 /// One cache.
 pub(crate) struct Engine {
