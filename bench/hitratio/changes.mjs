@@ -1,4 +1,4 @@
-// `node bench/hitratio/changes.mjs [PROGRAM]`: how soon is the cache useful again after the working set has changed at
+// `node bench/hitratio/changes.mjs [PROGRAM [ENTRIES…]]`: how soon is the cache useful again after the working set has changed at
 // once? Eight made-up changes; before, 50 turns of the cache; after, keys that were never asked for. What is said are hits
 // in percent, of nearcache and of LRU, in each of the first four turns, and over the first three.
 import { execFile } from "node:child_process";
@@ -31,10 +31,13 @@ const KINDS = {
 const CHANGES = ["popular", "even", "loop", "recent"].map((before) => [before, "popular"]);
 CHANGES.push(["popular", "even"], ["even", "even"], ["popular", "recent"], ["zipf", "zipf"]);
 
-const program = process.argv[2] ?? join(ROOT, "target/release/nearcache-replay");
+const [program = join(ROOT, "target/release/nearcache-replay"), ...only] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "nearcache-changes-"));
 try {
   for (const [entries, seeds] of Object.entries(SEEDS)) {
+    if (only.length > 0 && !only.includes(entries)) {
+      continue;
+    }
     const rows = await measureAll(Number(entries), seeds);
     const spans = ["turn 1", "turn 2", "turn 3", "turns 1 to 3", "turn 4"];
     const head = ["change", ...spans.flatMap((span) => [span, "LRU"])];
