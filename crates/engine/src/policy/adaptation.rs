@@ -253,7 +253,7 @@ impl Adaptation {
             looked_at,
             followed,
         } = &self.sampled.0;
-        let mask = if trial > 0.0 {
+        let mask = if state.fall.is_asking(state.entries) {
             0
         } else {
             KeyHash::sample_mask(state.share)

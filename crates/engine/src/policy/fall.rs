@@ -16,8 +16,8 @@
 use super::{
     AGAIN_MIN, CHANGE_MISSES_SHARE_MAX, CHANGE_MISSES_SHARE_MIN, FALL_ACCESSES_MIN,
     FALL_DEVIATIONS, FALL_MIN, FALL_OVER_SHARE, FALL_SHARE, FALL_TURNS, LAG_ACCESSES_MIN,
-    LAG_TURNS, NEW_SHARE, RECOVERY_FILL, RECOVERY_LAG_MAX, RECOVERY_TURNS, TRIAL_REST_TURNS,
-    TRIAL_SHARE, USUAL_TURNS, WORKING_SET_TURNS_MAX,
+    LAG_TURNS, NEW_MISSES_MIN, NEW_SHARE, RECOVERY_FILL, RECOVERY_LAG_MAX, RECOVERY_TURNS,
+    TRIAL_REST_TURNS, TRIAL_SHARE, USUAL_TURNS, WORKING_SET_TURNS_MAX,
 };
 use std::f32::consts::LN_2;
 
@@ -103,13 +103,22 @@ impl Fall {
 
     /// By which part of the cache the window is larger, for newcomers on trial.
     pub(crate) fn trial_share(&self, entries: u64) -> f32 {
-        let room = entries as f32 * TRIAL_SHARE;
-        let is_on_trial = |since: &Since| since.is_new && since.misses < room;
-        if self.rest == 0.0 && self.since.as_ref().is_some_and(is_on_trial) {
+        if self.has_missed_less(entries as f32 * TRIAL_SHARE) {
             TRIAL_SHARE
         } else {
             0.0
         }
+    }
+
+    /// Whether it matters which keys come back: longer than there is room for newcomers on trial.
+    pub(crate) fn is_asking(&self, entries: u64) -> bool {
+        self.has_missed_less(entries as f32 * CHANGE_MISSES_SHARE_MAX)
+    }
+
+    /// Whether the hits fell for keys that nobody asked for before, and no more than so many misses ago.
+    fn has_missed_less(&self, misses: f32) -> bool {
+        let is_less = |since: &Since| since.is_new && since.misses < misses;
+        self.rest == 0.0 && self.since.as_ref().is_some_and(is_less)
     }
 
     /// An access of a sampled key, which the miniature of the chosen setting hit or not (`own`), and that of the
@@ -131,6 +140,7 @@ impl Fall {
         self.usual
             .note(reads.hits, reads.all(), entries * USUAL_TURNS);
         self.recent.note(reads.hits, reads.all(), half_life);
+        let half_life = (entries * FALL_TURNS).max(NEW_MISSES_MIN);
         self.newness.note(reads.new, reads.misses, half_life);
         self.left.misses -= reads.misses;
         self.left.reads -= reads.all();
@@ -155,9 +165,11 @@ impl Fall {
         };
         since.misses += reads.misses;
         since.again += reads.again;
+        // Of the place that newcomers are to have they have this already.
+        let on_trial = since.misses.min(entries * TRIAL_SHARE);
         if Self::has_changed(since, reads.weight, entries) && !self.is_behind() {
             self.left = Left {
-                misses: entries * RECOVERY_FILL,
+                misses: entries * RECOVERY_FILL - on_trial,
                 reads: entries * RECOVERY_TURNS,
             };
             // Once for each fall.
@@ -272,6 +284,16 @@ mod tests {
         assert_eq!(fall.trial_share(ENTRIES), TRIAL_SHARE);
         note(&mut fall, 100, 0, 0);
         assert_eq!(fall.trial_share(ENTRIES), 0.0);
+    }
+
+    #[test]
+    fn it_is_asked_what_comes_back_for_longer_than_there_is_room_for_trials() {
+        let mut fall = fallen();
+        note(&mut fall, 200, 0, 0);
+        assert_eq!(fall.trial_share(ENTRIES), 0.0);
+        assert!(fall.is_asking(ENTRIES));
+        note(&mut fall, 200, 0, 0);
+        assert!(!fall.is_asking(ENTRIES));
     }
 
     #[test]

@@ -227,6 +227,9 @@ pub(crate) const TRIAL_SHARE: f32 = 0.15;
 /// There is a trial if this part of the misses are of keys that nobody asked for before: falls in which known keys are
 /// missed are part of a pattern, as each round of a loop that is a little too large.
 pub(crate) const NEW_SHARE: f32 = 0.75;
+/// Half-life of the misses of which that is the share, where that of the reads is less: with 16 as many known keys as a loop
+/// misses before its end hide for a twelfth of a turn of 300 entries that all misses are new. With 4 it is the same.
+pub(crate) const NEW_MISSES_MIN: f32 = 6.0;
 /// A fall that was no change says that the next one will hardly be: so many turns without a fall until there is a trial
 /// again. Without a rest scans that return cost 0.1 points of mean regret (cloudphysics-io at 20 % 1.8).
 pub(crate) const TRIAL_REST_TURNS: f32 = 16.0;
@@ -236,8 +239,9 @@ pub(crate) const CHANGE_MISSES_SHARE_MIN: f32 = 0.1;
 /// ... and after so many it is not concluded any more: what keeps the hits low for so long without being a working set of
 /// its own isn't one later.
 pub(crate) const CHANGE_MISSES_SHARE_MAX: f32 = 0.3;
-/// Keys that came back since the fall before anything is concluded from them...
-pub(crate) const AGAIN_MIN: f32 = 4.0;
+/// Keys that came back since the fall before anything is concluded from them; with 4 caches of 300 entries hit a quarter of a
+/// point less over the first three turns...
+pub(crate) const AGAIN_MIN: f32 = 3.0;
 /// ... and they must be so many that the new working set is at most so many times the cache. With 10 cloudphysics-io at
 /// 20 % is taken for a change that it isn't, at 7 points.
 pub(crate) const WORKING_SET_TURNS_MAX: f32 = 3.0;
@@ -261,9 +265,10 @@ pub(crate) const LAG_TURNS: f32 = 0.125;
 pub(crate) const LAG_ACCESSES_MIN: f32 = 8.0;
 /// Half-life of what is usual, in turns of the cache; 4 measured a little worse.
 pub(crate) const USUAL_TURNS: f32 = 8.0;
-/// A recovery lasts until the cache has been filled anew to this part: each miss takes the place of what was there before.
-/// With 0.7 what is left of it costs a point over the first three turns; with more than this newcomers begin to go...
-pub(crate) const RECOVERY_FILL: f32 = 0.9;
+/// A recovery lasts until newcomers, those on trial included, have been given this part of the cache: each miss takes the
+/// place of what was there before. With 0.8 what is left of it costs a point over the first three turns; with more than this
+/// newcomers begin to go (1.05: 0.3 points)...
+pub(crate) const RECOVERY_FILL: f32 = 0.95;
 /// ... but no longer than so many turns of reads. With 2 a working set that fits is not yet there altogether.
 pub(crate) const RECOVERY_TURNS: f32 = 3.0;
 /// A recovery ends, or doesn't begin, when it is behind the chosen setting by so many recent hits.
