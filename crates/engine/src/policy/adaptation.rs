@@ -13,15 +13,15 @@
 //! Invariant: `setting`, `window_permille` and `sampled` are hints that may be read at any time; everything else belongs to
 //! whoever holds the lock, and is plain data that is whole after each step.
 
+use super::beginning::Beginning;
 use super::fall::{Fall, Reads};
 use super::missed::Missed;
 use super::shadow::{Miniatures, Use};
 use super::sketch::Sketch;
 use super::{
-    ALL_SETTINGS, BEGINNING, BEGINNING_DECISIONS, BEGINNING_MISSES_SHARE, BEGINNING_TURNS,
-    BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS, LEAD_DOUBT, LEADS_MIN, RECOVERY,
-    Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX, SHADOW_ENTRIES_MIN,
-    SHADOW_ENTRY_BUDGET_MIN, Setting, WARM_UP_DECISIONS,
+    ALL_SETTINGS, BEGINNING, BUDGET_SHARE, DECISIONS_PER_TURN, HALF_LIVES, LEAD_DEVIATIONS,
+    LEAD_DOUBT, LEADS_MIN, RECOVERY, Random, SAMPLE_SHIFT_MIN, SETTINGS, SHADOW_ENTRIES_MAX,
+    SHADOW_ENTRIES_MIN, SHADOW_ENTRY_BUDGET_MIN, Setting, WARM_UP_DECISIONS,
 };
 use crate::hash::KeyHash;
 use crate::heap::OutOfMemory;
@@ -120,11 +120,7 @@ struct State {
     /// The setting that the scores have chosen.
     chosen: usize,
     fall: Fall,
-    /// Nobody is turned away yet, see [`BEGINNING`].
-    is_beginning: bool,
-    /// Reads and misses in the beginning.
-    reads: f32,
-    misses: f32,
+    beginning: Beginning,
     /// The cache holds so many when it is full.
     entries: u64,
     /// Of each miniature, at most. Less than what was allotted if that many keys proved to be too different.
@@ -140,7 +136,7 @@ struct State {
 
 /// Of which keys is noted what?
 struct Sampled {
-    /// Hits are looked at if the hash has no bit of this mask. None is set while newcomers are on trial.
+    /// Hits are looked at if the hash has no bit of this mask. None is set while it is asked what comes back, see [`Fall::is_asking`].
     looked_at: AtomicU64,
     /// The miniatures follow this share of the keys, see [`KeyHash::is_sampled`].
     followed: AtomicU64,
@@ -194,9 +190,7 @@ impl Adaptation {
                 decays: [0.0; HALF_LIVES.len()],
                 chosen: 0,
                 fall: Fall::default(),
-                is_beginning: true,
-                reads: 0.0,
-                misses: 0.0,
+                beginning: Beginning::default(),
                 entries: 0,
                 entries_max,
                 resized_for: 0,
@@ -305,7 +299,10 @@ impl Adaptation {
         if state.fall.note_reads(&reads, entries) {
             self.missed.forget();
         }
-        state.note_beginning(&reads);
+        state.beginning.note_reads(&reads, entries);
+        if state.fall.is_recovering() {
+            state.beginning.end();
+        }
         self.publish(&state);
     }
 }
@@ -314,23 +311,10 @@ impl State {
     fn setting(&self) -> usize {
         if self.fall.is_recovering() {
             RECOVERY
-        } else if self.is_beginning && self.misses > 0.0 {
-            // Where nothing was read yet, letting everybody in does nothing but cost more.
+        } else if self.beginning.lets_everybody_in() {
             BEGINNING
         } else {
             self.chosen
-        }
-    }
-
-    /// Is it over?
-    fn note_beginning(&mut self, reads: &Reads) {
-        if self.is_beginning {
-            self.reads += reads.hits + reads.misses;
-            self.misses += reads.misses;
-            let entries = self.entries as f32;
-            self.is_beginning = self.misses < entries * BEGINNING_MISSES_SHARE
-                && self.reads < entries * BEGINNING_TURNS
-                && !self.fall.is_recovering();
         }
     }
 
@@ -371,7 +355,10 @@ impl State {
         }
         let [own, recovering] = [self.chosen, RECOVERY].map(|setting| hits >> setting & 1 != 0);
         self.fall.note_sample(own, recovering, self.capacity);
-        self.is_beginning &= self.decisions < BEGINNING_DECISIONS && !self.fall.is_behind();
+        self.beginning.note_decisions(self.decisions);
+        if self.fall.is_behind() {
+            self.beginning.end();
+        }
         if !was_full {
             return;
         }
@@ -395,7 +382,7 @@ impl State {
                 score.compare_with(winner);
             }
             self.chosen = winner;
-            self.is_beginning = false;
+            self.beginning.end();
         }
     }
 }

@@ -16,6 +16,7 @@
 //! is in `docs/decisions/0005-policy.md`.
 
 pub(crate) mod adaptation;
+pub(crate) mod beginning;
 pub(crate) mod fall;
 pub(crate) mod missed;
 pub(crate) mod objective;
