@@ -21,6 +21,7 @@ use crate::memory::classes::Class;
 use crate::memory::record::NewRecord;
 use crate::memory::region::Loc;
 use crate::newcomers::Replaced;
+use crate::room::BATCH_SLOTS_MAX;
 use crate::shard::{Condition, LockedShard, Poisoned};
 use crate::state::VERSION_MASK;
 use crate::sync::Ordering;
@@ -111,7 +112,15 @@ impl Engine {
     /// Unless room should be made in another way than by evicting from this shard, allows some more inserts to do so.
     #[cold]
     fn allow_reuses(&self, class: Class, shard: usize, own: &ReaderSlot) -> Result<bool, Error> {
-        if self.has_other_room(class) || self.is_behind(shard, class)? {
+        if self.has_other_room(class) {
+            return Ok(false);
+        }
+        if let Some(other) = self.shard_that_has_to_give(shard, class)? {
+            let slot_bytes = self.records().classes.slot_bytes(class) as u64;
+            // From that one, and not from another one by chance: else shards that are many and small take turns at being
+            // too large. One that needs repair has nothing to give now.
+            let _ = self.evict_batch_from(other, slot_bytes, BATCH_SLOTS_MAX);
+            self.common.collect(Some(own));
             return Ok(false);
         }
         own.allow_reuses(REUSES_PER_LOOK - 1);
@@ -130,8 +139,12 @@ impl Engine {
             || self.lock_emptying().is_none_or(|page| page.is_some())
     }
 
-    /// Whether another shard, chosen at random, has so much more than this one that it has to give. One lock at a time.
-    fn is_behind(&self, shard: usize, class: Class) -> Result<bool, Poisoned> {
+    /// Another shard, chosen at random, if that has so much more than this one that it has to give. One lock at a time.
+    fn shard_that_has_to_give(
+        &self,
+        shard: usize,
+        class: Class,
+    ) -> Result<Option<usize>, Poisoned> {
         let some = match self.common.layout.unit {
             Unit::Bytes => IMBALANCE_SLOTS * self.records().classes.slot_bytes(class) as u64,
             Unit::Entries => IMBALANCE_SLOTS,
@@ -140,7 +153,8 @@ impl Engine {
         };
         let (bytes, other) = self.rival(shard)?;
         let enough = bytes + bytes / IMBALANCE_SHARE + some;
-        Ok(other != shard && self.holds_more(other, enough))
+        let has_to_give = other != shard && self.holds_more(other, enough);
+        Ok(has_to_give.then_some(other))
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// A batch evicts up to this many slots' worth at once, so that the epoch is advanced once for all
 /// of them...
-const BATCH_SLOTS_MAX: u64 = 32;
+pub(crate) const BATCH_SLOTS_MAX: u64 = 32;
 /// ... but no more than this part of the cache's entries, so that small caches stay full...
 const BATCH_ENTRIES_SHARE: u64 = 256;
 /// ... and no more than this many bytes, so that no write takes long.
@@ -187,12 +187,21 @@ impl Engine {
     /// Evicts some slots' worth from a shard, or from another one if that has more.
     fn evict_batch(&self, slot_bytes: u64, slots_max: u64, shard: usize) -> Result<(), Error> {
         let from = self.fuller_shard(shard)?;
-        let mut locked = match self.lock(from) {
-            Ok(locked) => locked,
+        match self.evict_batch_from(from, slot_bytes, slots_max) {
             // In between somebody died there.
-            Err(Poisoned) if from != shard => return Ok(()),
-            Err(poisoned) => return Err(poisoned.into()),
-        };
+            Err(Poisoned) if from != shard => Ok(()),
+            evicted => Ok(evicted?),
+        }
+    }
+
+    /// Evicts some slots' worth from a shard; from the next one that has something, if that has nothing.
+    pub(crate) fn evict_batch_from(
+        &self,
+        from: usize,
+        slot_bytes: u64,
+        slots_max: u64,
+    ) -> Result<(), Poisoned> {
+        let mut locked = self.lock(from)?;
         let entries = locked.state.rings.entries() << self.common.layout.shard_bits;
         let slots = (entries / BATCH_ENTRIES_SHARE).clamp(1, slots_max);
         let wanted = match self.common.layout.unit {
