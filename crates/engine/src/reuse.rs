@@ -48,10 +48,48 @@ impl Engine {
         now: u64,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
-        let allocator = &self.common.allocator;
-        let Some((class, slot_bytes)) = allocator.records().short_slot(new) else {
-            return Ok(false);
+        match self.records().short_slot(new) {
+            Some((class, slot_bytes)) => {
+                self.store_in_slot_of_another(new, terms, shard, now, own, (class, slot_bytes))
+            }
+            None => self.store_long_in_reused(new, terms, shard, now, own),
+        }
+    }
+
+    /// As [`Self::store_in_reused`], for a long record: it takes slot and chunks of one that has as many.
+    #[inline(never)]
+    fn store_long_in_reused(
+        &self,
+        new: &NewRecord<'_>,
+        terms: Terms,
+        shard: usize,
+        now: u64,
+        own: &ReaderSlot,
+    ) -> Result<bool, Error> {
+        let records = self.records();
+        let (class, occupied) = records.long_slot(new);
+        let chunk = records.classes.chunk();
+        // Of whichever there is none.
+        let missing = if self.common.allocator.is_exhausted(chunk) {
+            chunk
+        } else {
+            class
         };
+        self.store_in_slot_of_another(new, terms, shard, now, own, (missing, occupied))
+    }
+
+    /// As [`Self::store_in_reused`], for a record that will occupy so many bytes, and needs a slot of a class.
+    #[inline(always)]
+    fn store_in_slot_of_another(
+        &self,
+        new: &NewRecord<'_>,
+        terms: Terms,
+        shard: usize,
+        now: u64,
+        own: &ReaderSlot,
+        (class, slot_bytes): (Class, usize),
+    ) -> Result<bool, Error> {
+        let allocator = &self.common.allocator;
         let is_out_of_memory = allocator.is_exhausted(class);
         let is_full = is_out_of_memory || self.common.excess(new) > 0;
         // A hint: it is asked again under the lock.
@@ -213,11 +251,17 @@ impl LockedShard<'_> {
             return false;
         };
         let records = common.allocator.records();
-        records.recycle(slot, slot_bytes as usize);
-        fault::point();
-        // SAFETY: the slot was a short record's that occupied as much, so it holds this one, which has no chunks. That
-        // record is in no list any more, nobody can be reading it, as the caller vouches, and its slot was not freed.
-        unsafe { records.fill(slot, &[], *new) };
+        // SAFETY: that record occupied as much, so it has as many chunks as this one needs, and its slot holds this one. It is
+        // in no ring any more, nobody can be reading it, as the caller vouches, and neither slot nor chunks were freed.
+        unsafe {
+            if records.header(slot).is_chunked() {
+                records.refill_long(slot, new);
+            } else {
+                records.recycle(slot, slot_bytes as usize);
+                fault::point();
+                records.refill(slot, new, 0);
+            }
+        }
         fault::point();
         let is_stored = self.publish_reused(slot, slot_bytes, new, now);
         self.state.in_hand.coming = Loc::NONE;
@@ -369,6 +413,72 @@ mod tests {
         assert_eq!(after.evictions, stats.evictions + 500);
         assert_eq!(after.memory_used, stats.memory_used);
         assert_eq!((after.memory_retired, after.sets), (0, 4_500));
+        cache.validate().unwrap();
+    }
+
+    fn set_long(handle: &Handle, keys: Range<u64>, len: usize) {
+        for key in keys {
+            let value: Vec<u8> = (0..len).map(|at| (at as u64 ^ key) as u8).collect();
+            handle.set(&key.to_le_bytes(), &value, 0, HOUR).unwrap();
+        }
+    }
+
+    fn long_ones(handle: &Handle, keys: Range<u64>, len: usize) -> usize {
+        let mut out = vec![0; len];
+        let is_right = |key: &u64, out: &mut [u8]| {
+            let found = handle.peek(&key.to_le_bytes(), |value| value.copy_to(out));
+            let bytes = (0..len).map(|at| (at as u64 ^ key) as u8);
+            found.is_some() && {
+                assert!(bytes.eq(out.iter().copied()), "{key}");
+                true
+            }
+        };
+        keys.filter(|key| is_right(key, &mut out)).count()
+    }
+
+    #[test]
+    fn long_entries_take_slots_and_chunks_of_those_that_went() {
+        const LEN: usize = 3_000;
+        let (cache, handle, _) = small();
+        set_long(&handle, 0..200, LEN);
+        let stats = cache.stats();
+        assert!(stats.evictions > 100);
+        set_long(&handle, 200..400, LEN);
+        let after = cache.stats();
+        assert_eq!(after.entries, stats.entries);
+        assert_eq!(after.evictions, stats.evictions + 200);
+        assert_eq!(after.memory_used, stats.memory_used);
+        assert_eq!((after.memory_retired, after.sets), (0, 400));
+        assert_eq!(long_ones(&handle, 0..400, LEN) as u64, after.entries);
+        cache.validate().unwrap();
+    }
+
+    /// Of other lengths, but with as many chunks or one more or less, and with times to live that the wheel has to sort.
+    #[test]
+    fn long_entries_of_other_lengths_are_whole() {
+        let (cache, handle, clock) = small();
+        for key in 0..3_000u64 {
+            let spread = if key % 16 == 0 { 1_200 } else { 24 };
+            let len = 2_000 + (key * 37 % spread) as usize;
+            let value = vec![key as u8; len];
+            let ttl = Ttl::Millis(100 + key * 61 % 5_000);
+            handle.set(&key.to_le_bytes(), &value, 0, ttl).unwrap();
+            clock.advance_ms(1);
+            let mut out = vec![0; len];
+            for old in [key, key.saturating_sub(7)] {
+                let found = handle.peek(&old.to_le_bytes(), |value| {
+                    out.resize(value.len(), 0);
+                    value.copy_to(&mut out);
+                });
+                assert!(found.is_none() || out.iter().all(|byte| *byte == old as u8));
+            }
+            if key % 100 == 0 {
+                cache.validate().unwrap();
+            }
+        }
+        clock.advance_ms(10_000);
+        cache.maintain();
+        assert_eq!(cache.stats().entries, 0);
         cache.validate().unwrap();
     }
 

@@ -6,7 +6,7 @@
 //! them. The one slot of which it is not sure who has it is the class' `in_hand`: it becomes free.
 
 use super::allocator::{Allocator, ClassState, EMPTYING, Emptying, IN_POOL};
-use super::classes::Class;
+use super::classes::{Class, Use};
 use super::region::Loc;
 use crate::sync::{MutexGuard, Ordering};
 
@@ -33,7 +33,7 @@ impl Allocator {
         class: Class,
         mut state: MutexGuard<'a, ClassState>,
     ) -> MutexGuard<'a, ClassState> {
-        self.free_in_hand(&mut state);
+        self.free_in_hand(&mut state, class);
         (state.head, state.slots, state.used) = (0, 0, 0);
         let per_page = self.records.classes.slots_per_page(class);
         for (number, page) in (0..).zip(&self.pages) {
@@ -60,12 +60,16 @@ impl Allocator {
         state
     }
 
-    fn free_in_hand(&self, state: &mut ClassState) {
+    fn free_in_hand(&self, state: &mut ClassState, class: Class) {
         let loc = Loc(state.in_hand);
         if !loc.is_none() {
             let page = self.page_of(loc);
             let is_free = self.free_slots_of(page).any(|free| free == loc);
             if self.is_carved(page, loc) && !is_free {
+                if self.records.classes.use_of(class) == Use::Record {
+                    // Perhaps it was never one of this class, and whoever empties the page would take it for a live record.
+                    self.records.header(loc).mark_unfilled();
+                }
                 let head = &self.pages[page as usize].free_head;
                 let next = &self.records.header(loc).ring.next;
                 next.store(head.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -237,6 +237,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..SMALL
     },
     Scenario {
+        name: "evict long values alone",
+        prepare: |world| {
+            world.go_alone();
+            world.set_all(0..120, 3_000);
+        },
+        act: |world| {
+            world.set_all(200..206, 3_000);
+            world.set(206, 2_996, Ttl::Forever);
+        },
+        ..SMALL
+    },
+    Scenario {
         name: "evict alone from several shards",
         shards: 2,
         budget: 1 << 20,

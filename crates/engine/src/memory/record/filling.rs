@@ -56,6 +56,20 @@ impl Records {
         unsafe { Self::fill_short(start, new) };
     }
 
+    /// As [`Self::refill`], for a long record in the slot and the chunks of another long one. Its table stays as it is, and so does
+    /// its place in the wheel.
+    ///
+    /// # Safety
+    /// As [`Self::refill`].
+    pub(crate) unsafe fn refill_long(&self, loc: Loc, new: &NewRecord<'_>) {
+        let lengths = [new.key.len(), new.value.len()];
+        let chunks = self.classes.chunks(new.key.len() + new.value.len());
+        debug_assert_eq!(self.chunks(loc).count(), chunks);
+        (self.header(loc)).fill(lengths, new.expiry, new.kind, 0, true);
+        // SAFETY: as the caller promises; what occupies as much has as many chunks.
+        unsafe { self.fill_table(loc, chunks, *new) };
+    }
+
     /// Whether a record is an ordinary one (short, and its expiry not far), was not read since a hand passed, and occupies as many
     /// bytes as the new one will.
     #[inline(always)]
@@ -80,6 +94,14 @@ impl Records {
         (bytes <= self.classes.slot_bytes_max()).then(|| self.classes.record_slot(bytes))
     }
 
+    /// The class of the slot that a long record gets, and the bytes that it occupies with its chunks.
+    pub(crate) fn long_slot(&self, new: &NewRecord<'_>) -> (Class, usize) {
+        let payload = new.key.len() + new.value.len();
+        let chunks = self.classes.chunks(payload);
+        let (class, slot_bytes) = self.classes.record_slot(self.slot_bytes(payload, chunks));
+        (class, slot_bytes + chunks * self.classes.slot_bytes_max())
+    }
+
     /// A slot passes from a record that nobody can reach any more to the next one.
     #[inline(always)]
     pub(crate) fn recycle(&self, loc: Loc, slot_bytes: usize) {
@@ -95,13 +117,25 @@ impl Records {
         for (index, chunk) in chunks.iter().enumerate() {
             self.chunk_entry(loc, index)
                 .store(chunk.0, Ordering::Relaxed);
-            self.chunk_hash(*chunk).store(new.hash.0, Ordering::Relaxed);
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.fill_table(loc, chunks.len(), new) };
+    }
+
+    /// Fills the chunks that the record's table leads to, and the slot behind it.
+    ///
+    /// # Safety
+    /// The table has as many chunks as this record needs, and these and the slot are the caller's alone.
+    unsafe fn fill_table(&self, loc: Loc, chunks: usize, new: NewRecord<'_>) {
+        for index in 0..chunks {
+            let chunk = Loc(self.chunk_entry(loc, index).load(Ordering::Relaxed));
+            self.chunk_hash(chunk).store(new.hash.0, Ordering::Relaxed);
         }
         let mut position = 0;
         for part in [new.key, new.value] {
             let mut rest = part;
             while !rest.is_empty() {
-                let (destination, room) = self.payload_piece(loc, chunks.len(), position);
+                let (destination, room) = self.payload_piece(loc, chunks, position);
                 let count = rest.len().min(room);
                 // SAFETY: `payload_piece` gives the bytes from `position` to the end of its chunk
                 // (or of the slot); they belong to this record, which is ours alone.
