@@ -33,7 +33,7 @@ impl LockedShard<'_> {
     /// Stores a new record of a key that has none, whose home is `home`, in the slot of whoever goes of the window's first
     /// and the one that it meets, if that can be told. Nobody may be reading this shard's records.
     #[inline(always)]
-    pub(crate) fn replace_unread(
+    pub(crate) fn replace_unread<const LONG: bool>(
         &mut self,
         new: &NewRecord<'_>,
         home: Home<'_>,
@@ -41,16 +41,17 @@ impl LockedShard<'_> {
         ahead: &Ahead,
         now: u64,
     ) -> Replaced {
-        let Some((met, queue)) = self.unread_contest(new, slot_bytes, ahead, now) else {
+        let Some((met, queue)) = self.unread_contest::<LONG>(new, slot_bytes, ahead, now) else {
             return Replaced::Nothing;
         };
         let (candidate, hash) = ahead.known;
         // If it goes the other way, with the same numbers.
         let random = self.state.random;
         let replaced = match self.hash_of_beaten(hash, met) {
-            None => self.replace::<false>(new, home, (candidate, hash), slot_bytes, now),
+            None => self.replace::<LONG, false>(new, home, (candidate, hash), slot_bytes, now),
             Some(beaten) => {
-                self.replace_met(*new, (met, beaten), (candidate, queue), slot_bytes, now)
+                let (loser, winner) = ((met, beaten), (candidate, queue));
+                self.replace_met::<LONG>(*new, loser, winner, slot_bytes, now)
             }
         };
         if matches!(replaced, Replaced::Nothing) {
@@ -62,7 +63,7 @@ impl LockedShard<'_> {
     /// As [`Self::replace_unread`], where the window's first has won its contest. The new record is copied and its home looked up
     /// once more, so that neither need lie in memory where it has lost.
     #[inline(never)]
-    fn replace_met(
+    fn replace_met<const LONG: bool>(
         &mut self,
         new: NewRecord<'_>,
         loser: Hashed,
@@ -77,7 +78,7 @@ impl LockedShard<'_> {
         }
         self.admit(winner, queue, loser.0, slot_bytes);
         let home = self.index.home(allocator, new.hash);
-        self.replace::<true>(&new, home, loser, slot_bytes, now)
+        self.replace::<LONG, true>(&new, home, loser, slot_bytes, now)
     }
 
     /// Whether a loser's slot may pass on: no L0 is to be told, and its segment remains.
@@ -89,7 +90,7 @@ impl LockedShard<'_> {
 
     /// Stores a new record in the slot of who goes: the window's first, or else (`IS_MET`) one that has left its ring already.
     #[inline(always)]
-    fn replace<const IS_MET: bool>(
+    fn replace<const LONG: bool, const IS_MET: bool>(
         &mut self,
         new: &NewRecord<'_>,
         home: Home<'_>,
@@ -127,12 +128,18 @@ impl LockedShard<'_> {
         } else {
             counts.rejections += 1;
         }
-        records.recycle(loc, slot_bytes as usize);
         let version = self.state.last_version.wrapping_add(1) & VERSION_MASK;
         self.state.last_version = version;
-        // SAFETY: the record was a short one that occupied as much, and was not watched. It is not in the index any more,
-        // nobody can be reading it, as the caller vouches, and its slot was not freed.
-        unsafe { records.refill(loc, new, version) };
+        // SAFETY: the record occupied as much, with chunks as this one or without as this one, and was not watched. It is not in
+        // the index any more, nobody can be reading it, as the caller vouches, and neither slot nor chunks were freed.
+        unsafe {
+            if LONG {
+                records.refill_long(loc, new, version);
+            } else {
+                records.recycle(loc, slot_bytes as usize);
+                records.refill(loc, new, version);
+            }
+        }
         fault::point();
         common.turnover.note(slot_bytes, &common.sketch);
         if !Index::insert_at(home, allocator, loc)
@@ -163,7 +170,7 @@ impl LockedShard<'_> {
     /// Whom the window's first record meets, and in which ring, if both were not read and occupy as much as the new one will,
     /// and nothing else has to go.
     #[inline(always)]
-    fn unread_contest(
+    fn unread_contest<const LONG: bool>(
         &self,
         new: &NewRecord<'_>,
         slot_bytes: u64,
@@ -187,9 +194,9 @@ impl LockedShard<'_> {
         }
         let [queue, _] = self.main_queues();
         let met = state.rings.first(queue)?;
-        let are_plain = records.is_unread_and_alike(candidate, new, slot_bytes)
+        let are_plain = records.is_unread_and_alike::<LONG>(candidate, new, slot_bytes)
             && !records.header(candidate).near_expiry().is_past(now)
-            && records.is_unread_and_alike(met, new, slot_bytes)
+            && records.is_unread_and_alike::<LONG>(met, new, slot_bytes)
             && !records.header(met).near_expiry().is_past(now);
         are_plain.then_some((met, queue))
     }
@@ -277,11 +284,15 @@ pub(crate) mod tests {
     const KEYS: u64 = 3_000;
 
     fn cache() -> (Cache, Handle, ManualClock) {
+        cache_of(256 << 10)
+    }
+
+    fn cache_of(budget: u64) -> (Cache, Handle, ManualClock) {
         let (clock, manual) = Clock::manual();
         let cache = Cache::new(Config {
             clock,
             seed: Some(1),
-            ..Config::new(256 << 10)
+            ..Config::new(budget)
         })
         .unwrap();
         let handle = cache.handle();
@@ -293,9 +304,9 @@ pub(crate) mod tests {
         handle.set(&key.to_le_bytes(), &value, 0, ttl).unwrap();
     }
 
-    /// Writes and reads of all kinds; which reads hit, and what the cache says of itself in the end.
-    fn history(in_general: bool) -> (Vec<bool>, String) {
-        let (cache, handle, manual) = cache();
+    /// Writes and reads of all kinds; which reads hit, and what the cache says of itself in the end. Values of most keys are so long.
+    fn history(in_general: bool, budget: u64, usual: usize) -> (Vec<bool>, String) {
+        let (cache, handle, manual) = cache_of(budget);
         IN_GENERAL.set(in_general);
         REPLACED.set(0);
         let mut random = 1u64;
@@ -311,8 +322,8 @@ pub(crate) mod tests {
             };
             let len = match draw % 1_000 {
                 0 => 60,
-                1..20 => 92,
-                _ => 100,
+                1..20 => usual - 8,
+                _ => usual,
             };
             let ttl = match draw % 7 {
                 0 => Ttl::Millis(60_000),
@@ -345,7 +356,19 @@ pub(crate) mod tests {
 
     #[test]
     fn the_same_entries_go_as_in_general() {
-        assert_eq!(history(false), history(true));
+        assert_eq!(
+            history(false, 256 << 10, 100),
+            history(true, 256 << 10, 100)
+        );
+    }
+
+    /// Each of them has two chunks.
+    #[test]
+    fn the_same_long_entries_go_as_in_general() {
+        assert_eq!(
+            history(false, 1 << 20, 2_500),
+            history(true, 1 << 20, 2_500)
+        );
     }
 
     #[test]

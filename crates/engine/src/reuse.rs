@@ -50,7 +50,8 @@ impl Engine {
     ) -> Result<bool, Error> {
         match self.records().short_slot(new) {
             Some((class, slot_bytes)) => {
-                self.store_in_slot_of_another(new, terms, shard, now, own, (class, slot_bytes))
+                let slot = (class, slot_bytes);
+                self.store_in_slot_of_another::<false>(new, terms, shard, now, own, slot)
             }
             None => self.store_long_in_reused(new, terms, shard, now, own),
         }
@@ -75,12 +76,12 @@ impl Engine {
         } else {
             class
         };
-        self.store_in_slot_of_another(new, terms, shard, now, own, (missing, occupied))
+        self.store_in_slot_of_another::<true>(new, terms, shard, now, own, (missing, occupied))
     }
 
-    /// As [`Self::store_in_reused`], for a record that will occupy so many bytes, and needs a slot of a class.
+    /// As [`Self::store_in_reused`], for a record that will occupy so many bytes, and needs a slot of a class. Either short, or long.
     #[inline(always)]
-    fn store_in_slot_of_another(
+    fn store_in_slot_of_another<const LONG: bool>(
         &self,
         new: &NewRecord<'_>,
         terms: Terms,
@@ -102,11 +103,11 @@ impl Engine {
         if is_out_of_memory && !own.take_reuse() && !self.allow_reuses(class, shard, own)? {
             return Ok(false);
         }
-        self.reuse((new, terms), slot_bytes as u64, shard, now, own)
+        self.reuse::<LONG>((new, terms), slot_bytes as u64, shard, now, own)
     }
 
     #[inline(always)]
-    fn reuse(
+    fn reuse<const LONG: bool>(
         &self,
         (new, terms): (&NewRecord<'_>, Terms),
         slot_bytes: u64,
@@ -124,7 +125,7 @@ impl Engine {
         // What is refused here is refused once more, elsewhere.
         let stored = is_alone
             && self.allows(new.hash, terms, is_attended)
-            && locked.reuse(new, slot_bytes, now, own);
+            && locked.reuse::<LONG>(new, slot_bytes, now, own);
         if stored && is_attended && matches!(terms, Terms::On(_)) {
             self.tell_dependents(new.hash);
         }
@@ -214,7 +215,13 @@ impl LockedShard<'_> {
     /// Stores a value over the key's old one, or in the slot of an entry that has to go. False if neither could be
     /// done; what has gone by then makes room all the same. Nobody may be reading this shard's records.
     #[inline(always)]
-    fn reuse(&mut self, new: &NewRecord<'_>, slot_bytes: u64, now: u64, own: &ReaderSlot) -> bool {
+    fn reuse<const LONG: bool>(
+        &mut self,
+        new: &NewRecord<'_>,
+        slot_bytes: u64,
+        now: u64,
+        own: &ReaderSlot,
+    ) -> bool {
         let common = self.common;
         // The line arrives while it is looked ahead.
         let home = self.index.home(&common.allocator, new.hash);
@@ -230,8 +237,8 @@ impl LockedShard<'_> {
             own.expect_overwrite(is_done);
             return is_done;
         }
-        match self.replace_unread(new, home, slot_bytes, &ahead, now) {
-            Replaced::Nothing => self.reuse_of_victim(*new, slot_bytes, ahead, now),
+        match self.replace_unread::<LONG>(new, home, slot_bytes, &ahead, now) {
+            Replaced::Nothing => self.reuse_of_victim::<LONG>(*new, slot_bytes, ahead, now),
             Replaced::One => true,
             Replaced::NeedsIndex => false,
         }
@@ -239,7 +246,7 @@ impl LockedShard<'_> {
 
     /// As [`Self::reuse`], where the key has no entry.
     #[inline(never)]
-    fn reuse_of_victim(
+    fn reuse_of_victim<const LONG: bool>(
         &mut self,
         new: NewRecord<'_>,
         slot_bytes: u64,
@@ -254,8 +261,8 @@ impl LockedShard<'_> {
         // SAFETY: that record occupied as much, so it has as many chunks as this one needs, and its slot holds this one. It is
         // in no ring any more, nobody can be reading it, as the caller vouches, and neither slot nor chunks were freed.
         unsafe {
-            if records.header(slot).is_chunked() {
-                records.refill_long(slot, new);
+            if LONG {
+                records.refill_long(slot, new, 0);
             } else {
                 records.recycle(slot, slot_bytes as usize);
                 fault::point();

@@ -117,10 +117,11 @@ impl Header {
         self.state.reset(version);
     }
 
-    /// Short, its expiry not far, and not read since a hand passed.
+    /// Short, or else long; its expiry not far, and not read since a hand passed.
     #[inline(always)]
-    pub(super) fn is_ordinary_and_unread(&self) -> bool {
-        self.hits.load(Ordering::Relaxed) & (CHUNKED | FAR_EXPIRY | HITS_MASK) == 0
+    pub(super) fn is_near_and_unread<const LONG: bool>(&self) -> bool {
+        let wanted = if LONG { CHUNKED } else { 0 };
+        self.hits.load(Ordering::Relaxed) & (CHUNKED | FAR_EXPIRY | HITS_MASK) == wanted
     }
 
     /// Short, and its expiry not far.

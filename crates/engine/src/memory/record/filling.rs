@@ -61,19 +61,19 @@ impl Records {
     ///
     /// # Safety
     /// As [`Self::refill`].
-    pub(crate) unsafe fn refill_long(&self, loc: Loc, new: &NewRecord<'_>) {
+    pub(crate) unsafe fn refill_long(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
         let lengths = [new.key.len(), new.value.len()];
         let chunks = self.classes.chunks(new.key.len() + new.value.len());
         debug_assert_eq!(self.chunks(loc).count(), chunks);
-        (self.header(loc)).fill(lengths, new.expiry, new.kind, 0, true);
+        (self.header(loc)).fill(lengths, new.expiry, new.kind, version, true);
         // SAFETY: as the caller promises; what occupies as much has as many chunks.
         unsafe { self.fill_table(loc, chunks, *new) };
     }
 
-    /// Whether a record is an ordinary one (short, and its expiry not far), was not read since a hand passed, and occupies as many
-    /// bytes as the new one will.
+    /// Whether a record is short, or else long, its expiry not far, was not read since a hand passed, and occupies as many bytes as
+    /// the new one will, which is such a one.
     #[inline(always)]
-    pub(crate) fn is_unread_and_alike(
+    pub(crate) fn is_unread_and_alike<const LONG: bool>(
         &self,
         loc: Loc,
         new: &NewRecord<'_>,
@@ -82,9 +82,8 @@ impl Records {
         let header = self.header(loc);
         let payload = self.payload_len(header);
         // Most are exactly as long.
-        header.is_ordinary_and_unread()
-            && (payload == new.key.len() + new.value.len()
-                || self.classes.record_bytes(HEADER_BYTES + payload) as u64 == slot_bytes)
+        header.is_near_and_unread::<LONG>()
+            && (payload == new.key.len() + new.value.len() || self.occupied(loc) == slot_bytes)
     }
 
     /// The class of the slot that a new record gets, and its bytes, if it is a short one.
