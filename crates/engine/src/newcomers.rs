@@ -132,14 +132,7 @@ impl LockedShard<'_> {
         self.state.last_version = version;
         // SAFETY: the record occupied as much, with chunks as this one or without as this one, and was not watched. It is not in
         // the index any more, nobody can be reading it, as the caller vouches, and neither slot nor chunks were freed.
-        unsafe {
-            if LONG {
-                records.refill_long(loc, new, version);
-            } else {
-                records.recycle(loc, slot_bytes as usize);
-                records.refill(loc, new, version);
-            }
-        }
+        unsafe { records.refill::<LONG>(loc, new, slot_bytes as usize, version) };
         fault::point();
         common.turnover.note(slot_bytes, &common.sketch);
         if !Index::insert_at(home, allocator, loc)

@@ -260,15 +260,7 @@ impl LockedShard<'_> {
         let records = common.allocator.records();
         // SAFETY: that record occupied as much, so it has as many chunks as this one needs, and its slot holds this one. It is
         // in no ring any more, nobody can be reading it, as the caller vouches, and neither slot nor chunks were freed.
-        unsafe {
-            if LONG {
-                records.refill_long(slot, new, 0);
-            } else {
-                records.recycle(slot, slot_bytes as usize);
-                fault::point();
-                records.refill(slot, new, 0);
-            }
-        }
+        unsafe { records.refill::<LONG>(slot, new, slot_bytes as usize, 0) };
         fault::point();
         let is_stored = self.publish_reused(slot, slot_bytes, new, now);
         self.state.in_hand.coming = Loc::NONE;

@@ -42,32 +42,33 @@ impl Records {
         }
     }
 
-    /// Fills the slot of a short record that occupied as much, and was not watched.
+    /// Fills the slot, and if it is a long one the chunks, of a record that occupied as much, and was not watched. The table of
+    /// chunks stays as it is, and so does the record's place in the wheel.
     ///
     /// # Safety
-    /// That record is in no index any more, nobody can be reading it, and its slot was not freed.
+    /// The new record and that one are both long, or both short. That one is in no index any more, nobody can be reading it, and
+    /// neither slot nor chunks were freed.
     #[inline(always)]
-    pub(crate) unsafe fn refill(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
-        let start = self.region.at(loc).as_ptr();
-        let header = self.header(loc);
+    pub(crate) unsafe fn refill<const LONG: bool>(
+        &self,
+        loc: Loc,
+        new: &NewRecord<'_>,
+        slot_bytes: usize,
+        version: u32,
+    ) {
         let lengths = [new.key.len(), new.value.len()];
-        header.fill(lengths, new.expiry, new.kind, version, false);
-        // SAFETY: as the caller promises; what occupies as much fits.
-        unsafe { Self::fill_short(start, new) };
-    }
-
-    /// As [`Self::refill`], for a long record in the slot and the chunks of another long one. Its table stays as it is, and so does
-    /// its place in the wheel.
-    ///
-    /// # Safety
-    /// As [`Self::refill`].
-    pub(crate) unsafe fn refill_long(&self, loc: Loc, new: &NewRecord<'_>, version: u32) {
-        let lengths = [new.key.len(), new.value.len()];
-        let chunks = self.classes.chunks(new.key.len() + new.value.len());
-        debug_assert_eq!(self.chunks(loc).count(), chunks);
-        (self.header(loc)).fill(lengths, new.expiry, new.kind, version, true);
-        // SAFETY: as the caller promises; what occupies as much has as many chunks.
-        unsafe { self.fill_table(loc, chunks, *new) };
+        if !LONG {
+            self.recycle(loc, slot_bytes);
+        }
+        (self.header(loc)).fill(lengths, new.expiry, new.kind, version, LONG);
+        // SAFETY: as the caller promises; what occupies as much fits, and has as many chunks.
+        unsafe {
+            if LONG {
+                self.fill_table(loc, self.classes.chunks(lengths[0] + lengths[1]), *new);
+            } else {
+                Self::fill_short(self.region.at(loc).as_ptr(), new);
+            }
+        }
     }
 
     /// Whether a record is short, or else long, its expiry not far, was not read since a hand passed, and occupies as many bytes as
@@ -103,7 +104,7 @@ impl Records {
 
     /// A slot passes from a record that nobody can reach any more to the next one.
     #[inline(always)]
-    pub(crate) fn recycle(&self, loc: Loc, slot_bytes: usize) {
+    fn recycle(&self, loc: Loc, slot_bytes: usize) {
         if cfg!(any(debug_assertions, nearcache_asan)) {
             self.poison(loc, slot_bytes);
             asan::permit(self.region.at(loc), slot_bytes);
