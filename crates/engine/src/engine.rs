@@ -324,6 +324,9 @@ impl Engine {
         own: &ReaderSlot,
     ) -> Result<Option<KeyHash>, Error> {
         let hash = new.hash;
+        if self.store_long_in_reused(&new, terms, shard, own)? {
+            return Ok(Some(hash));
+        }
         {
             // The line that publishing will read arrives while room is made and the record filled.
             let _pin = self.common.epoch.pin(own);

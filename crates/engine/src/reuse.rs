@@ -37,7 +37,7 @@ const IMBALANCE_SLOTS: u64 = 8;
 const VICTIMS_PER_REUSE: usize = 8;
 
 impl Engine {
-    /// Stores a value in the slot of an entry that has to go for it, if the cache is full and nobody could be reading. False
+    /// Stores a short value in the slot of an entry that has to go for it, if the cache is full and nobody could be reading. False
     /// if the key's entry is as before.
     #[inline(always)]
     pub(crate) fn store_in_reused(
@@ -48,26 +48,26 @@ impl Engine {
         now: u64,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
-        match self.records().short_slot(new) {
-            Some((class, slot_bytes)) => {
-                let slot = (class, slot_bytes);
-                self.store_in_slot_of_another::<false>(new, terms, shard, now, own, slot)
-            }
-            None => self.store_long_in_reused(new, terms, shard, now, own),
-        }
+        let Some(slot) = self.records().short_slot(new) else {
+            return Ok(false);
+        };
+        self.store_in_slot_of_another::<false>(new, terms, shard, now, own, slot)
     }
 
-    /// As [`Self::store_in_reused`], for a long record: it takes slot and chunks of one that has as many.
-    #[inline(never)]
-    fn store_long_in_reused(
+    /// As [`Self::store_in_reused`], for a long record, if it is one: it takes slot and chunks of one that has as many. Asked
+    /// apart, so that short ones needn't pay for it.
+    pub(crate) fn store_long_in_reused(
         &self,
         new: &NewRecord<'_>,
         terms: Terms,
         shard: usize,
-        now: u64,
         own: &ReaderSlot,
     ) -> Result<bool, Error> {
         let records = self.records();
+        if records.short_slot(new).is_some() {
+            return Ok(false);
+        }
+        let now = self.common.clock.now();
         let (class, occupied) = records.long_slot(new);
         let chunk = records.classes.chunk();
         // Of whichever there is none.
