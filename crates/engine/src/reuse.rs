@@ -68,7 +68,7 @@ impl Engine {
             return Ok(false);
         }
         let now = self.common.clock.now();
-        let (class, occupied) = records.long_slot(new);
+        let (class, occupied) = records.long_slot(new.key.len() + new.value.len());
         let chunk = records.classes.chunk();
         // Of whichever there is none.
         let missing = if self.common.allocator.is_exhausted(chunk) {

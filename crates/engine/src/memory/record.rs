@@ -130,10 +130,8 @@ impl Records {
 
     #[inline(never)]
     fn occupied_by_chunked(&self, header: &Header) -> u64 {
-        let payload = self.payload_len(header);
-        let chunks = self.classes.chunks(payload);
-        let slot = self.classes.record_bytes(self.slot_bytes(payload, chunks));
-        (slot + chunks * self.classes.slot_bytes_max()) as u64
+        let (_, bytes) = self.long_slot(self.payload_len(header));
+        bytes as u64
     }
 
     /// Bytes that a record with `payload` bytes in all, of them `chunks` chunks elsewhere, needs in

@@ -94,9 +94,9 @@ impl Records {
         (bytes <= self.classes.slot_bytes_max()).then(|| self.classes.record_slot(bytes))
     }
 
-    /// The class of the slot that a long record gets, and the bytes that it occupies with its chunks.
-    pub(crate) fn long_slot(&self, new: &NewRecord<'_>) -> (Class, usize) {
-        let payload = new.key.len() + new.value.len();
+    /// The class of the slot that a long record of so many bytes of key and value gets, and the bytes that it occupies with its
+    /// chunks.
+    pub(crate) fn long_slot(&self, payload: usize) -> (Class, usize) {
         let chunks = self.classes.chunks(payload);
         let (class, slot_bytes) = self.classes.record_slot(self.slot_bytes(payload, chunks));
         (class, slot_bytes + chunks * self.classes.slot_bytes_max())
